@@ -1,0 +1,131 @@
+//! The backend on disk: one sled tree. Nothing outside this folder names sled.
+//!
+//! What was learned of sled 0.34.7 and is built in here: one tree, small atomic batches (the writer's matter), a
+//! small cache, no flushing by sled's own clock, and a lock file of our own, because sled tells a locked folder only in
+//! words. Its two modes are not chosen between: the setting is there, and nothing in sled reads it.
+
+mod disk;
+mod lock;
+
+use std::path::Path;
+use std::sync::{PoisonError, RwLock};
+
+use self::disk::{SledDisk, backend_error, decode_stored};
+use self::lock::FolderLock;
+use super::disk::decode_key;
+use super::writer::Writer;
+use super::{
+    BoxFuture, Bucket, Commit, CommitError, Committed, Error, Key, KeyRange, Sequence, Signals, Storage, Version,
+    Versioned,
+};
+
+/// How a [`SledStorage`] is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How much of the store is kept in memory, in bytes. sled's own default of 1 GiB is far more than a store of
+    /// trials needs. Default: 64 MiB.
+    pub cache_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { cache_bytes: 64 << 20 }
+    }
+}
+
+/// A store in a folder.
+pub struct SledStorage {
+    /// What readers use; `None` when the store is closed. Declared before the writer, so that it goes first.
+    open: RwLock<Option<Open>>,
+    /// The way to change it.
+    writer: Writer,
+}
+
+/// What is held while the store is open. The order matters: the lock is given back after the tree.
+#[derive(Clone)]
+struct Open {
+    /// sled, and the default tree in it.
+    db: ::sled::Db,
+    /// Keeps other processes away.
+    _lock: FolderLock,
+}
+
+impl SledStorage {
+    /// Opens the store in the folder `path`, which is created if need be. Takes as long as the disk does: call it where
+    /// blocking is allowed. Whoever opens the folder again in the same process waits for [`Storage::close`] first.
+    ///
+    /// # Errors
+    ///
+    /// * [`Error::InUse`]: another process, or another `SledStorage` of this one, holds the folder
+    /// * [`Error::Schema`]: another version of trialbridge wrote the store
+    /// * [`Error::Backend`]: the folder cannot be read or written, or what is in it is damaged
+    pub fn open(path: &Path, options: Options) -> Result<Self, Error> {
+        let lock = FolderLock::take(path)?;
+        let db = ::sled::Config::new()
+            .path(path)
+            .cache_capacity(options.cache_bytes)
+            .flush_every_ms(None)
+            .open()
+            .map_err(|error| Error::Backend(format!("cannot open the store in {}: {error}", path.display())))?;
+        let open = Open { db, _lock: lock };
+        let writer = Writer::start(SledDisk(open.clone()))?;
+        Ok(Self { open: RwLock::new(Some(open)), writer })
+    }
+
+    /// Reads while the store is open and stays so.
+    fn read<T>(&self, read: impl FnOnce(&::sled::Db) -> Result<T, Error>) -> Result<T, Error> {
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        read(&open.as_ref().ok_or(Error::Closed)?.db)
+    }
+}
+
+impl Storage for SledStorage {
+    fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<Committed, CommitError>> {
+        self.writer.commit(commit)
+    }
+
+    fn get(&self, key: &Key) -> Result<Option<Versioned>, Error> {
+        self.read(|db| disk::get(db, &key.encode()))
+    }
+
+    fn scan(&self, range: &KeyRange, limit: usize) -> Result<Vec<(Key, Versioned)>, Error> {
+        self.read(|db| {
+            let mut found = Vec::new();
+            for entry in db.range(range.from()..).take(limit) {
+                let (key, stored) = entry.map_err(backend_error)?;
+                if !key.starts_with(range.prefix()) {
+                    break;
+                }
+                found.push((decode_key(&key)?, decode_stored(&stored)?));
+            }
+            Ok(found)
+        })
+    }
+
+    fn bucket_version(&self, bucket: &Bucket) -> Version {
+        self.writer.bucket_version(bucket)
+    }
+
+    fn last_sequence(&self) -> Sequence {
+        self.writer.last_sequence()
+    }
+
+    fn signals(&self) -> &Signals {
+        self.writer.signals()
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            self.writer.close().await;
+            let open = self.open.write().unwrap_or_else(PoisonError::into_inner).take();
+            drop(open);
+        })
+    }
+
+    fn size_on_disk(&self) -> u64 {
+        self.read(|db| db.size_on_disk().map_err(backend_error)).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests;
