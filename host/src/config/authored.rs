@@ -1,0 +1,309 @@
+//! What can be written into rules.toml, field by field. Unknown fields are errors.
+//!
+//! Durations are written `"500ms"`, `"30s"`, `"10m"`, `"12h"`, `"14d"`, or as a whole number of seconds; sizes `"64KiB"`, `"64MiB"`,
+//! `"1GiB"`, or as a whole number of bytes. Paths are relative to the folder of rules.toml; `${data}` at the beginning of one stands for
+//! the daemon's data folder.
+
+use std::time::Duration;
+
+use super::grants::Access;
+use super::origin::Origin;
+use super::settings::Isolation;
+use crate::pattern::value::{Span, Value};
+
+/// Something, and where it is written.
+#[derive(Clone, Debug)]
+pub struct Spanned<T> {
+    /// Where.
+    pub span: Span,
+    /// What.
+    pub value: T,
+}
+
+/// A table whose keys are names that the author chooses.
+pub type Named<T> = Vec<(Spanned<String>, T)>;
+
+/// The whole file.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// The types of trials that can be requested.
+    ///
+    /// ```toml
+    /// [trials.ACS]
+    /// default-ttl = "14d"
+    /// ```
+    pub trials: Named<TrialType>,
+    /// What is served at /stacks/; nothing unless it is written.
+    ///
+    /// ```toml
+    /// [stacks]
+    /// folder = "${data}/stacks"
+    /// ```
+    pub stacks: Option<Stacks>,
+    /// The journal of events.
+    ///
+    /// ```toml
+    /// [journal]
+    /// retention = "7d"
+    /// ```
+    pub journal: Option<Journal>,
+    /// What plugins may do, by the stem of the plugin's file. A plugin without a table may do nothing but handle events.
+    ///
+    /// ```toml
+    /// [plugins.assign-trial]
+    /// trials = "read-write"
+    /// ```
+    pub plugins: Named<Plugin>,
+    /// The rules.
+    ///
+    /// ```toml
+    /// [[rules]]
+    /// name = "assign-trial"
+    /// event-pattern = { source = ["OnlineTrial"], detail-type = ["TrialRequested"] }
+    /// targets = ["assign-trial"]
+    /// ```
+    pub rules: Vec<Rule>,
+}
+
+/// A type of trial: `[trials.NAME]`.
+///
+/// The name has 1 to 63 letters, digits, `_`, `.` and `-`, and begins with a letter or digit.
+#[derive(Clone, Debug)]
+pub struct TrialType {
+    /// How long a trial lives whose request does not say. Required.
+    ///
+    /// ```toml
+    /// default-ttl = "14d"
+    /// ```
+    pub default_ttl: Spanned<Duration>,
+    /// The shortest life that can be requested. Default: `"1s"`.
+    ///
+    /// ```toml
+    /// minimum-ttl = "1h"
+    /// ```
+    pub minimum_ttl: Option<Spanned<Duration>>,
+    /// The longest life that can be requested. Default: `"90d"`.
+    ///
+    /// ```toml
+    /// maximum-ttl = "30d"
+    /// ```
+    pub maximum_ttl: Option<Spanned<Duration>>,
+}
+
+/// The stacks that are served: `[stacks]`.
+#[derive(Clone, Debug)]
+pub struct Stacks {
+    /// The folder whose subfolders are served at /stacks/ID/. Required.
+    ///
+    /// ```toml
+    /// folder = "${data}/stacks"
+    /// ```
+    pub folder: Spanned<String>,
+}
+
+/// The journal of events: `[journal]`.
+#[derive(Clone, Debug)]
+pub struct Journal {
+    /// How long events can be read back: `"1m"` to `"3653d"`. Default: `"7d"`.
+    ///
+    /// ```toml
+    /// retention = "30d"
+    /// ```
+    pub retention: Option<Spanned<Duration>>,
+}
+
+/// What a plugin may do: `[plugins.NAME]`.
+///
+/// The name has 1 to 63 lower-case letters, digits and `-`, and begins with a letter or digit.
+#[derive(Clone, Debug)]
+pub struct Plugin {
+    /// Buckets of the key-value store, each `"read"` or `"read-write"`. Plugins that are granted the same bucket share it.
+    ///
+    /// ```toml
+    /// kv = { pool = "read-write", stacks = "read" }
+    /// ```
+    pub kv: Named<Access>,
+    /// The trials: `"read"` or `"read-write"`.
+    ///
+    /// ```toml
+    /// trials = "read"
+    /// ```
+    pub trials: Option<Access>,
+    /// The sources the plugin may emit events as; not `trialbridge`, and none that begins with `aws.`.
+    ///
+    /// ```toml
+    /// emit = ["OnlineTrial", "assign-trial"]
+    /// ```
+    pub emit: Vec<Spanned<String>>,
+    /// Where its HTTP requests may go: a scheme, a host or `*.` and a domain, and a port if it is not the usual one.
+    ///
+    /// ```toml
+    /// http = ["https://hooks.slack.com", "https://*.example.com:8443"]
+    /// ```
+    pub http: Vec<Origin>,
+    /// The folders it sees, each under its name: `/templates`.
+    ///
+    /// ```toml
+    /// [plugins.stack-manager.folders]
+    /// templates = { path = "templates", access = "read" }
+    /// ```
+    pub folders: Named<Folder>,
+    /// What the plugin is told. Any table; the plugin gets it as JSON.
+    ///
+    /// ```toml
+    /// [plugins.assign-trial.config]
+    /// wait-seconds = 600
+    /// ```
+    pub config: Named<Value>,
+    /// How much of the machine it may take.
+    ///
+    /// ```toml
+    /// limits = { memory = "128MiB", time = "30s" }
+    /// ```
+    pub limits: Option<Limits>,
+    /// `"reuse"` keeps instances for later events, `"per-event"` makes one for each. Default: `"reuse"`.
+    ///
+    /// ```toml
+    /// isolation = "per-event"
+    /// ```
+    pub isolation: Option<Isolation>,
+    /// How many of its handlers may run at once: 1 to 256. Default: 16.
+    ///
+    /// ```toml
+    /// concurrency = 4
+    /// ```
+    pub concurrency: Option<Spanned<u32>>,
+}
+
+/// A folder of the machine that a plugin sees.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    /// Where it is. Required.
+    ///
+    /// ```toml
+    /// path = "${data}/stacks"
+    /// ```
+    pub path: Spanned<String>,
+    /// What the plugin may do there: `"read"` or `"read-write"`. Required.
+    ///
+    /// ```toml
+    /// access = "read-write"
+    /// ```
+    pub access: Access,
+}
+
+/// How much of the machine a plugin may take.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// The most memory of an instance: `"1MiB"` to `"4GiB"`. Default: `"64MiB"`.
+    ///
+    /// ```toml
+    /// memory = "128MiB"
+    /// ```
+    pub memory: Option<Spanned<Bytes>>,
+    /// The longest that handling an event may last: `"1ms"` to `"1h"`. Default: `"10s"`.
+    ///
+    /// ```toml
+    /// time = "30s"
+    /// ```
+    pub time: Option<Spanned<Duration>>,
+    /// The most that it may log and print while it handles an event: `"1KiB"` to `"1GiB"`. Default: `"1MiB"`.
+    ///
+    /// ```toml
+    /// output = "64KiB"
+    /// ```
+    pub output: Option<Spanned<Bytes>>,
+}
+
+/// A size in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bytes(
+    /// How many.
+    pub u64,
+);
+
+/// A rule: `[[rules]]`. It has an event pattern, a schedule, or both.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Its name, which no other rule has: 1 to 64 letters, digits, `.`, `-` and `_`. Required.
+    ///
+    /// ```toml
+    /// name = "assign-trial"
+    /// ```
+    pub name: Spanned<String>,
+    /// What it is for. Shown, and nothing else.
+    ///
+    /// ```toml
+    /// description = "A trial that was requested gets a stack"
+    /// ```
+    pub description: Option<String>,
+    /// Whether it works. Default: true.
+    ///
+    /// ```toml
+    /// enabled = false
+    /// ```
+    pub enabled: Option<bool>,
+    /// The events it wants: EventBridge's event pattern, as a table or as JSON text.
+    ///
+    /// ```toml
+    /// event-pattern = { source = ["OnlineTrial"], detail = { type = [{ prefix = "AC" }] } }
+    /// ```
+    ///
+    /// ```toml
+    /// event-pattern = '{"source": ["OnlineTrial"], "detail": {"url": [null]}}'
+    /// ```
+    pub event_pattern: Option<Value>,
+    /// When it fires by itself.
+    ///
+    /// ```toml
+    /// schedule = "rate(5 minutes)"
+    /// ```
+    pub schedule: Option<Spanned<String>>,
+    /// Who gets the events: 1 to 100 targets. Required.
+    ///
+    /// ```toml
+    /// targets = ["assign-trial", { plugin = "metrics", maximum-attempts = 3 }]
+    /// ```
+    pub targets: Vec<Target>,
+}
+
+/// A target: a plugin's name, or a table where there is more to say.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The plugin. It need not be there yet: deliveries wait for it. Required.
+    ///
+    /// ```toml
+    /// plugin = "slack"
+    /// ```
+    pub plugin: Spanned<String>,
+    /// What tells it from the rule's other targets. Default: the plugin's name.
+    ///
+    /// ```toml
+    /// id = "slack-sales"
+    /// ```
+    pub id: Option<Spanned<String>>,
+    /// How often a delivery is tried before it becomes a dead letter: 1 to 10000. Default: 185.
+    ///
+    /// ```toml
+    /// maximum-attempts = 5
+    /// ```
+    pub maximum_attempts: Option<Spanned<u32>>,
+    /// How old an event may be when it is tried: `"1s"` to `"3653d"`. Default: `"24h"`.
+    ///
+    /// ```toml
+    /// maximum-age = "1h"
+    /// ```
+    pub maximum_age: Option<Spanned<Duration>>,
+    /// The longest wait before the second attempt, which doubles from then on: `"1ms"` to `"1d"`. Default: `"1s"`.
+    ///
+    /// ```toml
+    /// minimum-backoff = "200ms"
+    /// ```
+    pub minimum_backoff: Option<Spanned<Duration>>,
+    /// The wait that is never exceeded: `minimum-backoff` to `"1d"`. Default: `"5m"`.
+    ///
+    /// ```toml
+    /// maximum-backoff = "1m"
+    /// ```
+    pub maximum_backoff: Option<Spanned<Duration>>,
+}

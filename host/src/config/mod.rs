@@ -1,0 +1,148 @@
+//! rules.toml: what the operator writes, and what the daemon makes of it.
+//!
+//! The stages are types, a module each:
+//!
+//! * `document`: TOML text ─► a tree of values that know where they stand
+//! * `read`: the tree ─► authored, or what is wrong with its shape
+//! * [`authored`]: what can be written, field by field, with examples
+//! * `compile`: authored ─► [`Config`], or what is wrong with its meaning
+//! * [`Diagnostics`]: everything that is wrong, with file, line, column and a caret
+//!
+//! And the words both sides use: [`duration`], [`size`], `name`, [`grants`], [`origin`], `settings`.
+
+pub mod authored;
+mod compile;
+pub mod diagnostics;
+mod document;
+pub mod duration;
+pub mod grants;
+mod name;
+pub mod origin;
+mod read;
+mod settings;
+pub mod size;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use self::diagnostics::{Diagnostic, Diagnostics};
+pub use self::grants::{Access, Folder, Grants};
+pub use self::origin::Origin;
+pub use self::settings::{Isolation, Limits, PluginSettings};
+
+use crate::rules::RuleSet;
+
+/// What rules.toml says, checked and ready to use.
+///
+/// The default is what an empty file says.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// The types of trials that can be requested, by name.
+    pub trials: BTreeMap<String, TrialType>,
+    /// What is served at /stacks/; nothing unless it is written.
+    pub stacks: Option<Stacks>,
+    /// How long events can be read back.
+    pub journal: Journal,
+    /// What each plugin may do, by its id. A plugin that is not here has [`PluginSettings::default`].
+    pub plugins: BTreeMap<String, PluginSettings>,
+    /// The rules.
+    pub rules: Arc<RuleSet>,
+}
+
+/// A type of trial.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrialType {
+    /// How long a trial lives whose request does not say; between the other two.
+    pub default_ttl: Duration,
+    /// The shortest life that can be requested.
+    pub minimum_ttl: Duration,
+    /// The longest life that can be requested.
+    pub maximum_ttl: Duration,
+}
+
+/// The stacks that are served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stacks {
+    /// The folder whose subfolders are served. It need not exist yet.
+    pub folder: PathBuf,
+}
+
+/// The journal of events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Journal {
+    /// How long an event is kept: a minute to ten years.
+    pub retention: Duration,
+}
+
+/// What is wrong with a short text, such as a duration or a name, and what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Complaint {
+    /// What is wrong.
+    pub message: String,
+    /// What to write instead.
+    pub help: String,
+}
+
+/// Whether a text can be the id of a plugin: 1 to 63 lower-case letters, digits and `-`, beginning with a letter or digit.
+pub fn is_plugin_id(text: &str) -> bool {
+    name::PLUGIN.check(text).is_ok()
+}
+
+impl Config {
+    /// Reads the file at `path`. Relative paths in it start from its folder, and `${data}` stands for `data`.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read, or for what [`Config::parse`] finds.
+    pub fn load(path: &Path, data: &Path) -> Result<Self, Diagnostics> {
+        let file_name = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| Diagnostics::unreadable(&file_name, &error))?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Self::parse(&text, &file_name, folder, data)
+    }
+
+    /// Reads the text of a file. Touches no file: whether folders exist is somebody else's question.
+    ///
+    /// `file_name` is for the messages. Relative paths start from `base`, and `${data}` stands for `data`.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the syntax; if nothing is, with the shape and the meaning.
+    pub fn parse(text: &str, file_name: &str, base: &Path, data: &Path) -> Result<Self, Diagnostics> {
+        let mut problems = diagnostics::Problems::default();
+        let config = document::parse(text, &mut problems).map(|document| {
+            let authored = read::config(&document, &mut problems);
+            compile::Compiler { text, base, data, problems: &mut problems }.config(authored)
+        });
+        match config {
+            Some(config) if problems.is_empty() => Ok(config),
+            _ => Err(problems.in_file(file_name, text)),
+        }
+    }
+}
+
+impl Default for Journal {
+    /// A week.
+    fn default() -> Self {
+        Self { retention: Duration::from_secs(7 * 24 * 60 * 60) }
+    }
+}
+
+impl Complaint {
+    fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { message: message.into(), help: help.into() }
+    }
+}
+
+impl fmt::Display for Complaint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.message, self.help)
+    }
+}
+
+impl std::error::Error for Complaint {}

@@ -1,0 +1,62 @@
+//! What rules.toml says of one plugin.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::grants::Grants;
+
+/// What rules.toml says of one plugin. The default, for one it does not mention, grants nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PluginSettings {
+    /// What it may touch.
+    pub grants: Grants,
+    /// What it is told: the table `config`.
+    pub config: Map<String, Value>,
+    /// How much of the machine one of its instances may take.
+    pub limits: Limits,
+    /// Whether instances are kept.
+    pub isolation: Isolation,
+    /// How many of its handlers may run at once: 1 to 256.
+    pub concurrency: u32,
+}
+
+/// How much of the machine an instance may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The most memory, in bytes.
+    pub memory: u64,
+    /// The longest that a call may last.
+    pub time: Duration,
+    /// The most that a call may log and print, in bytes.
+    pub output: u64,
+}
+
+/// Whether instances are kept for later calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Isolation {
+    /// They are: a call costs microseconds, and memory may outlive it.
+    #[default]
+    Reuse,
+    /// They are not: every event has an instance of its own.
+    PerEvent,
+}
+
+impl Default for PluginSettings {
+    fn default() -> Self {
+        Self {
+            grants: Grants::default(),
+            config: Map::new(),
+            limits: Limits::default(),
+            isolation: Isolation::default(),
+            concurrency: 16,
+        }
+    }
+}
+
+impl Default for Limits {
+    /// 64 MiB, 10 seconds, 1 MiB.
+    fn default() -> Self {
+        Self { memory: 64 << 20, time: Duration::from_secs(10), output: 1 << 20 }
+    }
+}

@@ -1,0 +1,159 @@
+//! The shipped file is right, every file of tests/rules/ is wrong in the way its `.stderr` says, and what is left out has its default.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use expect_test::expect_file;
+
+use super::{Access, Config, Diagnostics, Isolation, PluginSettings};
+use crate::pattern::Parsed;
+
+fn parse(text: &str) -> Result<Config, Diagnostics> {
+    Config::parse(text, "rules.toml", Path::new("/etc/trialbridge"), Path::new("/var/lib/trialbridge"))
+}
+
+fn valid(text: &str) -> Config {
+    parse(text).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+#[test]
+fn the_shipped_file_is_right() {
+    let config = Config::load(&repository().join("rules.toml"), Path::new("/data"));
+    let config = config.unwrap_or_else(|problems| panic!("{problems}"));
+
+    assert_eq!(config.trials["ACS"].default_ttl, Duration::from_secs(14 * 24 * 60 * 60));
+    assert_eq!(config.stacks.map(|stacks| stacks.folder), Some(PathBuf::from("/data/stacks")));
+    assert_eq!(config.plugins["metrics"], PluginSettings::default());
+    let grants = &config.plugins["stack-manager"].grants;
+    assert_eq!(grants.trials, Some(Access::Read));
+    assert!(grants.folders["templates"].path.ends_with("templates"));
+
+    let requested = br#"{"source": "OnlineTrial", "detail-type": "TrialRequested", "detail": {}}"#;
+    let matching = config.rules.matching(requested).expect("an event");
+    let names: Vec<&str> = matching.into_iter().map(|index| config.rules[index].name.as_str()).collect();
+    assert_eq!(names, ["assign-trial", "count-everything"]);
+    let scheduled: Vec<String> = config.rules.scheduled().map(|(rule, when)| format!("{} {when}", rule.name)).collect();
+    assert_eq!(scheduled, ["reconcile-stacks rate(1 minute)"]);
+}
+
+#[test]
+fn wrong_files_are_explained() {
+    let folder = repository().join("tests/rules").canonicalize().expect("the folder exists");
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    files.sort();
+    assert!(files.len() >= 32, "only {} files in {}", files.len(), folder.display());
+    for path in files {
+        let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
+        let text = std::fs::read_to_string(&path).expect("a text");
+        let problems = Config::parse(&text, name, Path::new("/base"), Path::new("/data"));
+        let problems = problems.err().unwrap_or_else(|| panic!("{name} is not wrong"));
+        for problem in problems.iter() {
+            assert!(problem.line.is_some() && problem.help.is_some(), "{name}: {problem:?} gives no advice");
+        }
+        expect_file![path.with_extension("stderr")].assert_eq(&format!("{problems}\n"));
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let problems = Config::load(Path::new("/nowhere/rules.toml"), Path::new("/data")).expect_err("no such file");
+    assert!(problems.to_string().contains("cannot read /nowhere/rules.toml"), "{problems}");
+    assert_eq!(problems.iter().next().and_then(|problem| problem.line), None);
+}
+
+#[test]
+fn problems_know_line_and_column() {
+    let problems = parse("# ü\n[journal]\nretention = \"ü\"\n\n[[rules]]\n").expect_err("wrong");
+    let places: Vec<_> = problems.iter().map(|problem| (problem.message, problem.line, problem.column)).collect();
+    assert_eq!(
+        places,
+        [
+            ("`ü` is not a duration".to_owned(), Some(3), Some(13)),
+            ("`name` is missing".to_owned(), Some(5), Some(1)),
+            ("`targets` is missing".to_owned(), Some(5), Some(1)),
+        ]
+    );
+    assert!(problems.styled().contains("\u{1b}["));
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let config = valid("");
+    assert!(config.trials.is_empty() && config.plugins.is_empty() && config.rules.rules().is_empty());
+    assert_eq!(config.stacks, None);
+    assert_eq!(config.journal.retention, Duration::from_secs(7 * 24 * 60 * 60));
+
+    let config =
+        valid("[trials.A]\ndefault-ttl = 60\n[[rules]]\nname = 'r'\nschedule = 'rate(1 day)'\ntargets = ['p']\n");
+    assert_eq!(config.trials["A"].minimum_ttl, Duration::from_secs(1));
+    assert_eq!(config.trials["A"].maximum_ttl, Duration::from_secs(90 * 24 * 60 * 60));
+    let target = config.rules.target("r", "p").expect("a target");
+    assert_eq!((target.retry.maximum_attempts, target.retry.maximum_age), (185, Duration::from_secs(24 * 60 * 60)));
+    let rule = config.rules.rule("r").expect("a rule");
+    assert!(rule.enabled && rule.pattern.is_none());
+}
+
+#[test]
+fn everything_can_be_set() {
+    let config = valid(
+        r#"
+        [plugins.p]
+        kv = { b = "read" }
+        trials = "read-write"
+        emit = ["p", "OnlineTrial"]
+        http = ["https://*.example.com"]
+        folders = { here = { path = "sub", access = "read" }, all = { path = "${data}", access = "read-write" }, abs = { path = "/x", access = "read" } }
+        limits = { memory = "1MiB", time = "500ms", output = 2048 }
+        isolation = "per-event"
+        concurrency = 1
+        [plugins.p.config]
+        whole = -1
+        real = 2.5
+        text = "t"
+        list = [true, { day = 2020-01-02 }]
+
+        [[rules]]
+        name = "r"
+        description = "d"
+        enabled = false
+        event-pattern = '{"b": [null, 1.50], "a": ["x"]}'
+        schedule = "rate(2 hours)"
+        targets = ["p", { plugin = "p", id = "again", maximum-attempts = 1, maximum-age = "1h", minimum-backoff = "1ms", maximum-backoff = "1s" }]
+
+        [[rules]]
+        name = "s"
+        event-pattern = { b = [0x10, +1.5], a = [{ prefix = "x" }] }
+        targets = ["p"]
+        "#,
+    );
+    let plugin = &config.plugins["p"];
+    assert_eq!(plugin.grants.kv["b"], Access::Read);
+    assert!(plugin.grants.emit.contains("OnlineTrial"));
+    assert!(plugin.grants.http[0].allows("https", "a.example.com", 443));
+    let path = |name: &str| plugin.grants.folders[name].path.display().to_string();
+    assert_eq!([path("here"), path("all"), path("abs")], ["/etc/trialbridge/sub", "/var/lib/trialbridge", "/x"]);
+    assert_eq!(
+        (plugin.limits.memory, plugin.limits.time, plugin.limits.output),
+        (1 << 20, Duration::from_millis(500), 2048)
+    );
+    assert_eq!((plugin.isolation, plugin.concurrency), (Isolation::PerEvent, 1));
+    assert_eq!(
+        serde_json::to_string(&plugin.config).expect("JSON"),
+        r#"{"whole":-1,"real":2.5,"text":"t","list":[true,{"day":"2020-01-02"}]}"#
+    );
+
+    let rule = config.rules.rule("r").expect("a rule");
+    assert_eq!(rule.pattern_text.as_deref(), Some(r#"{"b":[null,1.50],"a":["x"]}"#));
+    assert_eq!(rule.targets[1].id, "again");
+    assert_eq!(rule.targets[1].retry.maximum_backoff, Duration::from_secs(1));
+    let event = Parsed::from_json(br#"{"a": "xy", "b": 16.0}"#).expect("an event");
+    let matches =
+        |name: &str| config.rules.rule(name).and_then(|rule| rule.pattern.as_ref()).map(|p| p.matches(&event));
+    assert_eq!((matches("r"), matches("s")), (Some(false), Some(true)));
+}

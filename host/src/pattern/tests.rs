@@ -1,0 +1,159 @@
+//! What patterns match, what they refuse, and that no text brings the reader down.
+
+use proptest::prelude::*;
+
+use super::value::Value;
+use super::{Parsed, Pattern};
+
+fn matches(pattern: &str, event: &str) -> bool {
+    let pattern = Pattern::parse_json(pattern).unwrap_or_else(|error| panic!("{pattern}: {error}"));
+    let event = Parsed::from_json(event.as_bytes()).unwrap_or_else(|error| panic!("{event}: {error}"));
+    pattern.matches(&event)
+}
+
+#[track_caller]
+fn check(pattern: &str, matching: &[&str], other: &[&str]) {
+    for event in matching {
+        assert!(matches(pattern, event), "{pattern} does not match {event}");
+    }
+    for event in other {
+        assert!(!matches(pattern, event), "{pattern} matches {event}");
+    }
+}
+
+#[test]
+fn exact_values() {
+    check(
+        r#"{"a": ["x", "y"]}"#,
+        &[r#"{"a": "y"}"#],
+        &[r#"{"a": "X"}"#, r#"{"a": "xy"}"#, r#"{"b": "x"}"#, "{}", "[]", "1"],
+    );
+    check(r#"{"a": [300]}"#, &[r#"{"a": 300.0}"#, r#"{"a": 3.0e2}"#], &[r#"{"a": "300"}"#, r#"{"a": 301}"#]);
+    check(r#"{"a": [1e400]}"#, &[r#"{"a": 1e400}"#], &[r#"{"a": 1e401}"#]);
+    check(r#"{"a": [true]}"#, &[r#"{"a": true}"#], &[r#"{"a": false}"#, r#"{"a": "true"}"#, r#"{"a": 1}"#]);
+    check(r#"{"a": [null]}"#, &[r#"{"a": null}"#], &[r#"{"a": "null"}"#, "{}", r#"{"a": []}"#]);
+    check(r#"{"a": [""]}"#, &[r#"{"a": ""}"#], &[r#"{"a": null}"#]);
+    check(r#"{"\u00e9": ["\ud83d\ude00\n"]}"#, &["{\"é\": \"😀\\n\"}"], &[r#"{"é": "\ud83d"}"#]);
+}
+
+#[test]
+fn every_field_must_match() {
+    let pattern = r#"{"source": ["s"], "detail": {"a": [1], "b": {"c": ["x"]}}}"#;
+    check(
+        pattern,
+        &[r#"{"detail": {"b": {"c": "x", "d": 0}, "a": 1}, "source": "s"}"#],
+        &[r#"{"source": "s", "detail": {"a": 1}}"#, r#"{"source": "s", "detail": {"a": 2, "b": {"c": "x"}}}"#],
+    );
+}
+
+#[test]
+fn prefixes() {
+    check(
+        r#"{"a": [{"prefix": "ab"}]}"#,
+        &[r#"{"a": "ab"}"#, r#"{"a": "abc"}"#],
+        &[r#"{"a": "a"}"#, r#"{"a": "cab"}"#],
+    );
+    check(r#"{"a": [{"prefix": ""}]}"#, &[r#"{"a": ""}"#, r#"{"a": "x"}"#], &[r#"{"a": 1}"#, r#"{"a": null}"#, "{}"]);
+}
+
+#[test]
+fn anything_but() {
+    check(
+        r#"{"a": [{"anything-but": ["x", "y"]}]}"#,
+        &[r#"{"a": "z"}"#, r#"{"a": null}"#, r#"{"a": 1}"#, r#"{"a": ["x", "z"]}"#],
+        &[r#"{"a": "x"}"#, r#"{"a": ["x", "y"]}"#, r#"{"a": []}"#, r#"{"a": {"x": 1}}"#, "{}"],
+    );
+    check(r#"{"a": [{"anything-but": 300}]}"#, &[r#"{"a": "300"}"#, r#"{"a": 1}"#], &[r#"{"a": 3e2}"#]);
+    check(
+        r#"{"a": [{"anything-but": {"prefix": "x"}}]}"#,
+        &[r#"{"a": "y"}"#, r#"{"a": 1}"#],
+        &[r#"{"a": "xy"}"#, "{}"],
+    );
+    check(r#"{"a": [{"anything-but": "x"}, {"anything-but": "y"}]}"#, &[r#"{"a": "x"}"#, r#"{"a": "y"}"#], &["{}"]);
+}
+
+#[test]
+fn existence_is_about_leaves() {
+    let absent = [r#"{}"#, r#"{"a": {}}"#, r#"{"a": {"b": 1}}"#, r#"{"a": []}"#, r#"{"a": [[], {}]}"#];
+    let present = [r#"{"a": null}"#, r#"{"a": 0}"#, r#"{"a": ""}"#, r#"{"a": [{}, 1]}"#];
+    check(r#"{"a": [{"exists": true}]}"#, &present, &absent);
+    check(r#"{"a": [{"exists": false}]}"#, &absent, &present);
+    check(r#"{"a": [{"exists": false}, "x"]}"#, &["{}", r#"{"a": "x"}"#], &[r#"{"a": "y"}"#]);
+    check(
+        r#"{"a": {"b": [{"exists": false}]}}"#,
+        &["{}", r#"{"a": 1}"#, r#"{"a": [{"c": 1}]}"#],
+        &[r#"{"a": [{}, {"b": 1}]}"#],
+    );
+}
+
+#[test]
+fn arrays_match_by_any_element() {
+    check(r#"{"a": [3]}"#, &[r#"{"a": [1, 3]}"#, r#"{"a": [[1], [[2], 3]]}"#], &[r#"{"a": [1, "3"]}"#, r#"{"a": []}"#]);
+}
+
+#[test]
+fn fields_of_one_array_come_from_one_element() {
+    let people = r#"{"people": [{"first": "Anna", "last": "Smith", "phones": [{"type": "home"}]},
+                                {"first": "Ben", "last": "Jones", "phones": [{"type": "work"}], "left": true}]}"#;
+    check(r#"{"people": {"first": ["Anna"], "last": ["Smith"]}}"#, &[people], &[]);
+    check(r#"{"people": {"first": ["Anna"], "last": ["Jones"]}}"#, &[], &[people]);
+    check(r#"{"people": {"phones": {"type": ["work"]}, "last": ["Jones"]}}"#, &[people], &[]);
+    check(r#"{"people": {"phones": {"type": ["work"]}, "last": ["Smith"]}}"#, &[], &[people]);
+    check(r#"{"people": {"first": ["Anna"], "left": [{"exists": false}]}}"#, &[people], &[]);
+    check(r#"{"people": {"first": ["Ben"], "left": [{"exists": false}]}}"#, &[], &[people]);
+    check(r#"{"people": {"left": [{"exists": false}]}}"#, &[], &[people]);
+    check(r#"{"people": {"age": [{"exists": false}]}}"#, &[people], &[]);
+}
+
+#[test]
+fn odd_events_are_still_events() {
+    check(r#"{"a": [1]}"#, &[r#"{"a": 2, "a": 1}"#, r#"{"a": 1, "b": 1e400, "c": "\ud800"}"#], &[]);
+    let deep = |levels: usize| format!(r#"{{"b": {}1{}, "a": 1}}"#, "[".repeat(levels), "]".repeat(levels));
+    check(r#"{"a": [1], "b": [1]}"#, &[&deep(100)], &[&deep(200_000)]);
+    check(r#"{"a": [1]}"#, &[&deep(200_000)], &[]);
+}
+
+#[test]
+fn errors_point_at_the_place() {
+    for (pattern, place, message) in [
+        (r#"{"a": "x"}"#, r#""x""#, "`a` must be an array of alternatives, not a string"),
+        (r#"{"a": {"prefix": "x"}}"#, r#"{"prefix": "x"}"#, "the operator `prefix` stands outside an array"),
+        (
+            r#"{"a": {"anything-but": ["x"]}}"#,
+            r#"{"anything-but": ["x"]}"#,
+            "the operator `anything-but` stands outside an array",
+        ),
+        (r#"{"a": [{"prefix": 1}]}"#, "1", "`prefix` takes a string, not a number"),
+        (r#"{"a": ["x"], "a": ["y"]}"#, r#""a""#, "the field `a` stands here twice"),
+        (r#"["a"]"#, r#"["a"]"#, "a pattern is an object, not an array"),
+        (r#"{"a": ["x"]} y"#, "y", "expected the end of the text, found `y`"),
+        (r#"{"a": [01]}"#, "01", "a number that begins with 0"),
+        (r#"{"a": ["x}"#, r#""x}"#, "a string that does not end"),
+        (r#"{"a": ["\x"]}"#, r"\", "an escape that JSON does not know"),
+        (r#"{"a": ["\ud800"]}"#, r"\ud800", "half a surrogate pair, which is no character"),
+        ("", "", "expected a value, and the text ends"),
+    ] {
+        let error = Pattern::parse_json(pattern).expect_err(pattern);
+        assert_eq!((&pattern[error.span.clone()], error.message.as_str()), (place, message), "{pattern}");
+        assert!(error.help.is_some(), "{pattern}: no advice");
+    }
+    let deep = Pattern::parse_json(&"[".repeat(200_000)).expect_err("too deep");
+    assert_eq!(deep.message, "nested deeper than 128 levels");
+}
+
+proptest! {
+    #[test]
+    fn no_text_brings_the_reader_down(text in r#"[\[\]{}":,\\u0-9aeE.+ -]{0,40}|\PC{0,20}"#) {
+        let read = Value::parse_json(&text);
+        let known = serde_json::from_str::<serde_json::Value>(&text);
+        // Numbers beyond a double are JSON, though serde_json has no room for them.
+        prop_assert!(read.is_ok() == known.is_ok() || known.is_err_and(|error| error.to_string().contains("out of range")));
+        let _ = Parsed::from_json(text.as_bytes());
+    }
+
+    #[test]
+    fn what_is_read_is_written_back(text in r#"[a-z"\\\n😀]{0,8}"#, number in any::<i64>(), flag in any::<bool>()) {
+        let json = serde_json::json!({ "text": text, "list": [number, flag, null, { "": [] }] }).to_string();
+        prop_assert_eq!(Value::parse_json(&json).map(|value| value.to_string()), Ok(json));
+    }
+}
