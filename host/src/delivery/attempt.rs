@@ -1,0 +1,219 @@
+//! One delivery: call the plugin, commit its effects with the acknowledgement, or record the failure.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tracing::Instrument;
+
+use super::record::{DeadLetter, Delivery, Exhausted};
+use super::retry::{self, Verdict};
+use crate::bus::{Audience, Bus, Change, Publication};
+use crate::clock::Timestamp;
+use crate::event::{Cause, Delayed, Recorded};
+use crate::plugin::{Call, CallError, Effects, Plugin};
+use crate::rules::RetryPolicy;
+use crate::storage::key::TimerKind;
+use crate::storage::{self, CommitError, Expect, Key, Version, Write};
+use crate::telemetry::{Metrics, Outcome};
+
+/// What every attempt needs.
+pub(super) struct Context {
+    pub(super) bus: Arc<Bus>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+/// What a plugin's deliveries share.
+#[derive(Default)]
+pub(super) struct Turns {
+    /// Held while a handler runs again after a conflict, so that those which want the same keys go one after the other
+    /// instead of undoing each other's work.
+    conflicted: tokio::sync::Mutex<()>,
+}
+
+/// What a call came to.
+enum Called {
+    /// It is over: acknowledged, or somebody else dealt with it.
+    Done,
+    /// Something it had read has changed.
+    Conflict,
+    /// It failed.
+    Failed(CallError),
+}
+
+/// Why an attempt could not even be recorded. The delivery stays where it is.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    #[error(transparent)]
+    Storage(#[from] storage::Error),
+    #[error("event {0} cannot be read: {1}")]
+    Event(u64, String),
+}
+
+impl Context {
+    /// Attempts a delivery that is stored with `version`, until it is acknowledged or has failed.
+    pub(super) async fn attempt(
+        &self,
+        plugin: &Plugin,
+        delivery: Delivery,
+        version: Version,
+        turns: &Turns,
+    ) -> Result<(), Error> {
+        let span = tracing::info_span!(
+            "delivery.attempt",
+            delivery = %delivery.id,
+            rule = %delivery.rule,
+            attempt = delivery.failed + 1,
+            plugin_hash = &plugin.compiled().hash[..12],
+        );
+        async {
+            let started = Instant::now();
+            let event = Arc::new(self.event(&delivery)?);
+            let mut called = self.call(plugin, &delivery, version, &event).await?;
+            if matches!(called, Called::Conflict) {
+                let _turn = turns.conflicted.lock().await;
+                while matches!(called, Called::Conflict) {
+                    self.metrics.attempt(plugin.id(), Outcome::Conflict, started.elapsed());
+                    called = self.call(plugin, &delivery, version, &event).await?;
+                }
+            }
+            let outcome = match called {
+                Called::Failed(error) => self.fail(plugin, delivery, version, &event, error).await?,
+                Called::Done | Called::Conflict => Outcome::Acknowledged,
+            };
+            self.metrics.attempt(plugin.id(), outcome, started.elapsed());
+            Ok(())
+        }
+        .instrument(span)
+        .await
+    }
+
+    /// Calls the handler once, and commits what it wants.
+    async fn call(
+        &self,
+        plugin: &Plugin,
+        delivery: &Delivery,
+        version: Version,
+        event: &Arc<Recorded>,
+    ) -> Result<Called, Error> {
+        let call = Call {
+            event: event.clone(),
+            delivery: delivery.id.to_string(),
+            rule: delivery.rule.clone(),
+            attempt: delivery.failed + 1,
+            idempotency_key: format!("{}/{}/{}", event.event.id, delivery.rule, delivery.target),
+            now: self.bus.now(),
+        };
+        let now = call.now;
+        let effects = match plugin.handle(call).await {
+            Ok(effects) => effects,
+            Err(error) => return Ok(Called::Failed(error)),
+        };
+        let key = delivery.id.key();
+        let change = acknowledging(effects, delivery, version, plugin.id(), now);
+        match self.bus.commit(change).await {
+            Ok(_) => Ok(Called::Done),
+            Err(CommitError::Conflict(Expect::Key(conflicting, _))) if conflicting == key => Ok(Called::Done),
+            Err(CommitError::Conflict(_)) => Ok(Called::Conflict),
+            Err(error @ CommitError::TooLarge(_)) => Ok(Called::Failed(CallError::Permanent(error.to_string()))),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Records a failure: the next attempt's time, or a dead letter.
+    async fn fail(
+        &self,
+        plugin: &Plugin,
+        mut delivery: Delivery,
+        version: Version,
+        event: &Recorded,
+        error: CallError,
+    ) -> Result<Outcome, Error> {
+        let now = self.bus.now();
+        delivery.failed += 1;
+        delivery.error = Some(error.to_string());
+        let rules = self.bus.rules();
+        let policy = rules
+            .target(&delivery.rule, &delivery.target)
+            .map_or_else(RetryPolicy::default, |target| target.retry);
+        let verdict = match &error {
+            CallError::Permanent(_) => Verdict::Never(Exhausted::PermanentFailure),
+            CallError::RetryAfter(wait, _) => retry::after_failure(&policy, &delivery, now, Some(*wait), 1.0),
+            _ => retry::after_failure(&policy, &delivery, now, None, rand::random()),
+        };
+        let key = delivery.id.key();
+        let (write, outcome) = match verdict {
+            Verdict::Again(due) => {
+                tracing::warn!(%error, at = %due, "the handler failed and will be called again");
+                (Write::Put(retry_timer(&delivery, due), delivery.encode()), Outcome::Retried)
+            }
+            Verdict::Never(exhausted) => {
+                tracing::error!(%error, ?exhausted, "the delivery is a dead letter; see `trialbridge delivery list --dead`");
+                let letter = DeadLetter {
+                    id: delivery.id.clone(),
+                    delivery,
+                    event: event.event.clone(),
+                    cause: event.cause.clone(),
+                    plugin_hash: Some(plugin.compiled().hash.clone()),
+                    at: now,
+                    exhausted,
+                };
+                (Write::Put(letter.key(), letter.encode()), Outcome::DeadLettered)
+            }
+        };
+        let change = Change {
+            expects: vec![Expect::Key(key.clone(), version)],
+            writes: vec![Write::Delete(key), write],
+            ..Change::default()
+        };
+        match self.bus.commit(change).await {
+            // Somebody else dealt with it meanwhile.
+            Err(CommitError::Conflict(_)) => Ok(outcome),
+            Err(error) => Err(error.into()),
+            Ok(_) => Ok(outcome),
+        }
+    }
+
+    fn event(&self, delivery: &Delivery) -> Result<Recorded, Error> {
+        let sequence = delivery.id.sequence;
+        let lost = |reason: String| Error::Event(sequence, reason);
+        let stored = self.bus.storage().get(&Key::Event(sequence))?;
+        let stored = stored.ok_or_else(|| lost("it is not in the journal".to_owned()))?;
+        Recorded::decode(sequence, &stored.value).map_err(|error| lost(error.to_string()))
+    }
+}
+
+/// The timer that brings a delivery back.
+fn retry_timer(delivery: &Delivery, due: Timestamp) -> Key {
+    Key::Timer { kind: TimerKind::Retry, due, id: delivery.id.to_string() }
+}
+
+/// The change that a call wants, together with the acknowledgement of its delivery.
+fn acknowledging(effects: Effects, delivery: &Delivery, version: Version, plugin: &str, now: Timestamp) -> Change {
+    let parts = effects.into_parts();
+    let cause = Cause { sequence: delivery.id.sequence, plugin: plugin.to_owned() };
+    let key = delivery.id.key();
+    let mut change = Change { expects: parts.expects, metrics: parts.metrics, ..Change::default() };
+    change.expects.push(Expect::Key(key.clone(), version));
+    change.writes.push(Write::Delete(key));
+    change.writes.extend(parts.kv.into_iter().map(|(key, value)| match value {
+        Some(value) => Write::Put(key, value),
+        None => Write::Delete(key),
+    }));
+    change.writes.extend(parts.trials.into_iter().flat_map(|(stored, new)| new.replacing(&stored)));
+    change.writes.extend(parts.cancelled.into_iter().map(Write::Delete));
+    for (due, id, event) in parts.delayed {
+        let timer = Key::Timer { kind: TimerKind::Delayed, due: due.max(now), id };
+        change.writes.push(Write::Put(timer, Delayed { cause: cause.clone(), event }.encode()));
+    }
+    change.events = parts
+        .events
+        .into_iter()
+        .map(|event| Publication { event, cause: Some(cause.clone()), audience: Audience::Matching })
+        .collect();
+    change
+}
+
+/// How long to leave a queue alone whose store failed.
+pub(super) const AFTER_STORAGE_ERROR: Duration = Duration::from_secs(1);

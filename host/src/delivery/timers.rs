@@ -1,0 +1,175 @@
+//! Everything that waits for its time, in one queue by due time: expiries, delayed events, retries, schedules.
+//!
+//! A timer is removed by the commit that does what it is for, so it fires once, whatever crashes. The task sleeps until the
+//! earliest timer is due, or a timer is put.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio_util::sync::CancellationToken;
+
+use super::record::{Delivery, DeliveryId};
+use super::schedules;
+use crate::bus::{Audience, Bus, Change, Publication};
+use crate::clock::Timestamp;
+use crate::event::Delayed;
+use crate::storage::key::TimerKind;
+use crate::storage::{CommitError, Expect, Key, KeyRange, Version, Versioned, Write};
+use crate::telemetry::Metrics;
+use crate::trials::Trials;
+
+/// How many timers fire side by side. They are handed over in the order of their times, and share the store's
+/// flushes.
+const BATCH: usize = 256;
+
+/// How long to wait after the store failed.
+const AFTER_ERROR: Duration = Duration::from_secs(1);
+
+/// Fires timers until it is stopped.
+pub struct Timers {
+    bus: Arc<Bus>,
+    trials: Arc<Trials>,
+    metrics: Arc<Metrics>,
+}
+
+/// A timer that is due.
+struct Due {
+    key: Key,
+    kind: TimerKind,
+    due: Timestamp,
+    id: String,
+    stored: Versioned,
+}
+
+impl Timers {
+    /// Timers of the bus's store.
+    pub fn new(bus: Arc<Bus>, trials: Arc<Trials>, metrics: Arc<Metrics>) -> Self {
+        Self { bus, trials, metrics }
+    }
+
+    /// Fires timers until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut put = self.bus.storage().signals().timers();
+        let mut moves = self.bus.clock().moves();
+        while !stop.is_cancelled() {
+            put.borrow_and_update();
+            if let Some(moves) = &mut moves {
+                moves.borrow_and_update();
+            }
+            let next = match self.fire().await {
+                Ok(Some(next)) => self.bus.clock().wait_until(next),
+                Ok(None) => None,
+                Err(error) => {
+                    tracing::error!(%error, "timers cannot be fired");
+                    Some(AFTER_ERROR)
+                }
+            };
+            let sleep = async {
+                match next {
+                    Some(wait) => tokio::time::sleep(wait).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let moved = async {
+                match &mut moves {
+                    Some(moves) => drop(moves.changed().await),
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = sleep => {}
+                _ = put.changed() => {}
+                () = moved => {}
+            }
+        }
+    }
+
+    /// Fires what is due, and answers when the next timer will be.
+    async fn fire(&self) -> Result<Option<Timestamp>, crate::trials::Error> {
+        loop {
+            let now = self.bus.now();
+            let (due, next) = self.due(now)?;
+            if due.is_empty() {
+                return Ok(next);
+            }
+            for timer in &due {
+                self.metrics.timer_lateness(now.since(timer.due));
+            }
+            // Futures are polled in order, so commits are handed over in the order of the timers.
+            for outcome in join_all(due.iter().map(|timer| self.fire_one(timer))).await {
+                outcome?;
+            }
+        }
+    }
+
+    /// The timers that are due, the earliest first, and when the first of the others will be.
+    fn due(&self, now: Timestamp) -> Result<(Vec<Due>, Option<Timestamp>), crate::storage::Error> {
+        let mut due = Vec::new();
+        let mut next: Option<Timestamp> = None;
+        for kind in TimerKind::ALL {
+            for (key, stored) in self.bus.storage().scan(&KeyRange::timers(kind), BATCH)? {
+                let Key::Timer { kind, due: at, id } = &key else { continue };
+                if *at > now {
+                    next = Some(next.map_or(*at, |next| next.min(*at)));
+                    break;
+                }
+                due.push(Due { kind: *kind, due: *at, id: id.clone(), key, stored });
+            }
+        }
+        due.sort_by_key(|timer| timer.due);
+        due.truncate(BATCH);
+        Ok((due, next))
+    }
+
+    async fn fire_one(&self, timer: &Due) -> Result<(), crate::trials::Error> {
+        match timer.kind {
+            TimerKind::Expiry => return self.trials.expire(&timer.id, timer.key.clone()).await,
+            TimerKind::Forget => return self.trials.forget(&timer.id, timer.key.clone()).await,
+            TimerKind::Delayed | TimerKind::Retry | TimerKind::Schedule => {}
+        }
+        let Some(mut change) = self.change(timer) else {
+            tracing::error!(timer = %timer.key, "a timer cannot be read and is dropped");
+            self.bus.commit(removing(&timer.key, timer.stored.version)).await?;
+            return Ok(());
+        };
+        let removal = removing(&timer.key, timer.stored.version);
+        change.expects.extend(removal.expects);
+        change.writes.splice(0..0, removal.writes);
+        match self.bus.commit(change).await {
+            // It was cancelled, or put off, in this very moment.
+            Err(CommitError::Conflict(_)) => Ok(()),
+            outcome => outcome.map(drop).map_err(Into::into),
+        }
+    }
+
+    /// What a timer does, besides going away.
+    fn change(&self, timer: &Due) -> Option<Change> {
+        let now = self.bus.now();
+        match timer.kind {
+            TimerKind::Delayed => {
+                let Delayed { cause, mut event } = Delayed::decode(&timer.stored.value).ok()?;
+                event.time = now;
+                let publication = Publication { event, cause: Some(cause), audience: Audience::Matching };
+                Some(Change { events: vec![publication], ..Change::default() })
+            }
+            TimerKind::Retry => {
+                let id: DeliveryId = timer.id.parse().ok()?;
+                let delivery = Delivery::decode(id, &timer.stored.value).ok()?;
+                let back = Write::Put(delivery.id.key(), delivery.encode());
+                Some(Change { writes: vec![back], ..Change::default() })
+            }
+            TimerKind::Schedule => Some(schedules::fire(&self.bus.rules(), &timer.id, timer.due, now)),
+            TimerKind::Expiry | TimerKind::Forget => None,
+        }
+    }
+}
+
+fn removing(key: &Key, version: Version) -> Change {
+    Change {
+        expects: vec![Expect::Key(key.clone(), version)],
+        writes: vec![Write::Delete(key.clone())],
+        ..Change::default()
+    }
+}

@@ -1,0 +1,10 @@
+//! `config`: the plugin's own part of rules.toml.
+
+use crate::plugin::bindings::trialbridge::plugin::config::Host;
+use crate::plugin::guest::Guest;
+
+impl Host for Guest {
+    fn get(&mut self) -> wasmtime::Result<String> {
+        Ok(serde_json::to_string(&self.settings.config)?)
+    }
+}

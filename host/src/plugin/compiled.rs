@@ -1,0 +1,112 @@
+//! From bytes to code, and what can be wrong with them.
+
+use std::path::PathBuf;
+
+use sha2::{Digest, Sha256};
+use wasmtime::component::Component;
+
+use super::bindings::CorePre;
+use super::bindings::trialbridge::plugin::types::Description;
+use super::guest::Guest;
+use super::instance;
+use super::runtime::Runtime;
+
+/// The code of a plugin: compiled, checked against the world, and asked what it is.
+pub struct Compiled {
+    /// The SHA-256 of the file, in hexadecimal.
+    pub hash: String,
+    /// The size of the file, in bytes.
+    pub size: u64,
+    /// What the plugin says of itself.
+    pub(super) description: Description,
+    /// Ready to be instantiated.
+    pub(super) pre: CorePre<Guest>,
+}
+
+/// Why a file is no plugin, or not one that may run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// It is a WebAssembly module, but not a component.
+    #[error("it is a core WebAssembly module and not a component; build it with `--target wasm32-wasip2`")]
+    NotComponent,
+    /// It is not WebAssembly, or broken.
+    #[error("it is not a WebAssembly component, or is damaged: {0}")]
+    Invalid(String),
+    /// It does not fit the world `trialbridge:plugin/plugin`.
+    #[error("it is not a plugin of this trialbridge: {0}; build it against wit/ (package trialbridge:plugin@0.1.0)")]
+    World(String),
+    /// `describe` failed.
+    #[error("its `describe` failed: {0}")]
+    Describe(String),
+    /// It needs what is not granted.
+    #[error("it needs what rules.toml does not grant; under [plugins.{id}] write: {}", lines.join("; "))]
+    Needs {
+        /// The plugin.
+        id: String,
+        /// The lines that grant it.
+        lines: Vec<String>,
+    },
+    /// A granted folder cannot be opened.
+    #[error("the folder {} that is granted as `{name}` cannot be opened: {reason}", path.display())]
+    Folder {
+        /// The name of the grant.
+        name: String,
+        /// Where it points.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+}
+
+impl Compiled {
+    /// Compiles a file's bytes. Takes all processors for a while: call it where that hurts nobody.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError::NotComponent`], [`LoadError::Invalid`], [`LoadError::World`], [`LoadError::Describe`].
+    pub async fn new(bytes: Vec<u8>, runtime: &std::sync::Arc<Runtime>) -> Result<Self, LoadError> {
+        // The version field of the header tells a module (1) from a component (0x1000d).
+        if bytes.get(..8) == Some(b"\0asm\x01\0\0\0") {
+            return Err(LoadError::NotComponent);
+        }
+        let hash = hash(&bytes);
+        let size = bytes.len() as u64;
+        let engine = runtime.engine.clone();
+        let compile = tokio::task::spawn_blocking(move || Component::from_binary(&engine, &bytes));
+        let component = compile
+            .await
+            .map_err(|error| LoadError::Invalid(error.to_string()))?
+            .map_err(|error| LoadError::Invalid(one_line(&error)))?;
+        let pre = runtime.linker.instantiate_pre(&component).map_err(|error| LoadError::World(one_line(&error)))?;
+        let pre = CorePre::new(pre).map_err(|error| LoadError::World(one_line(&error)))?;
+        let description = instance::describe(&pre, runtime).await.map_err(LoadError::Describe)?;
+        Ok(Self { hash, size, description, pre })
+    }
+
+    /// The version that the plugin says it has.
+    pub fn version(&self) -> &str {
+        &self.description.version
+    }
+
+    /// What the plugin says it does.
+    pub fn summary(&self) -> &str {
+        &self.description.summary
+    }
+}
+
+/// The SHA-256 of a file's bytes, in hexadecimal.
+pub(crate) fn hash(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// An error with its causes, on one line.
+pub(super) fn one_line(error: &wasmtime::Error) -> String {
+    let causes: Vec<String> = error.chain().map(|cause| cause.to_string().trim().replace('\n', " ")).collect();
+    causes.join(": ")
+}

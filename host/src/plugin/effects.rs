@@ -1,0 +1,195 @@
+//! What a call wants changed, and what it has read.
+//!
+//! The guest sees its own changes; nobody else does until somebody commits them.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use bytes::Bytes;
+
+use super::bindings::trialbridge::plugin::types::Error;
+use crate::clock::Timestamp;
+use crate::event::Event;
+use crate::storage::metric::MetricChange;
+use crate::storage::{Bucket, Expect, Key, Version};
+use crate::trial::Trial;
+
+/// The most operations that one call may want. Below what a commit may hold, to leave room for the acknowledgement.
+pub const MAX_OPERATIONS: usize = 240;
+
+/// The most bytes that one call may want to write.
+pub const MAX_BYTES: usize = 4 << 20;
+
+/// The most keys that one call may depend on.
+pub const MAX_READS: usize = 10_000;
+
+/// The effects of a call, buffered.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// The keys that were read, with the versions they had.
+    keys_read: BTreeMap<Key, Version>,
+    /// The buckets that were listed, with the versions they had.
+    buckets_read: BTreeMap<Bucket, Version>,
+    /// The keys that were set, or deleted.
+    kv: BTreeMap<(String, String), Option<Bytes>>,
+    /// The trials that were changed, as they were stored and as they shall be.
+    trials: BTreeMap<String, (Trial, Trial)>,
+    /// The events that were emitted.
+    events: Vec<Event>,
+    /// The events that shall be emitted later: when, under which id, what.
+    delayed: Vec<(Timestamp, String, Event)>,
+    /// The timers of delayed events that were cancelled.
+    cancelled: Vec<Key>,
+    /// The metrics that were changed.
+    metrics: Vec<(Key, MetricChange)>,
+    /// How many operations all of it comes to.
+    operations: usize,
+    /// How many bytes all of it comes to.
+    bytes: usize,
+}
+
+/// The effects in parts, for whoever commits them.
+#[derive(Debug)]
+pub struct Parts {
+    /// What was read must still be so.
+    pub expects: Vec<Expect>,
+    /// Keys of the key-value store, set or deleted.
+    pub kv: Vec<(Key, Option<Bytes>)>,
+    /// Trials, as they were stored and as they shall be.
+    pub trials: Vec<(Trial, Trial)>,
+    /// Events to publish.
+    pub events: Vec<Event>,
+    /// Events to publish later: when, under which timer id, what.
+    pub delayed: Vec<(Timestamp, String, Event)>,
+    /// Timers of delayed events to delete.
+    pub cancelled: Vec<Key>,
+    /// Metrics to merge.
+    pub metrics: Vec<(Key, MetricChange)>,
+}
+
+impl Effects {
+    /// The effects in parts.
+    pub fn into_parts(self) -> Parts {
+        let keys = self.keys_read.into_iter().map(|(key, version)| Expect::Key(key, version));
+        let buckets = self.buckets_read.into_iter().map(|(bucket, version)| Expect::Bucket(bucket, version));
+        Parts {
+            expects: keys.chain(buckets).collect(),
+            kv: self.kv.into_iter().map(|((bucket, key), value)| (Key::Kv { bucket, key }, value)).collect(),
+            trials: self.trials.into_values().collect(),
+            events: self.events,
+            delayed: self.delayed,
+            cancelled: self.cancelled,
+            metrics: self.metrics,
+        }
+    }
+
+    /// Remembers that `key` had `version`. Where it was read before, what was seen first counts: if they differ, the commit
+    /// will fail, as it should.
+    pub(super) fn read_key(&mut self, key: Key, version: Version) -> Result<(), Error> {
+        if self.keys_read.len() >= MAX_READS {
+            return Err(Error::Limit(format!("one call may read at most {MAX_READS} keys")));
+        }
+        self.keys_read.entry(key).or_insert(version);
+        Ok(())
+    }
+
+    /// Remembers that `bucket` had `version`.
+    pub(super) fn read_bucket(&mut self, bucket: Bucket, version: Version) {
+        self.buckets_read.entry(bucket).or_insert(version);
+    }
+
+    /// What this call has made of a key: nothing, deleted it, or set it.
+    pub(super) fn own_kv(&self, bucket: &str, key: &str) -> Option<&Option<Bytes>> {
+        self.kv.get(&(bucket.to_owned(), key.to_owned()))
+    }
+
+    /// The keys of a bucket that this call has set or deleted, from `first` on.
+    pub(super) fn own_kv_from<'a>(
+        &'a self,
+        bucket: &'a str,
+        first: Bound<String>,
+    ) -> impl Iterator<Item = (&'a str, &'a Option<Bytes>)> {
+        let bound = first.map(|key| (bucket.to_owned(), key));
+        self.kv
+            .range((bound, Bound::Unbounded))
+            .take_while(move |((name, _), _)| name == bucket)
+            .map(|((_, key), value)| (key.as_str(), value))
+    }
+
+    /// Sets a key, or deletes it.
+    pub(super) fn write_kv(&mut self, bucket: String, key: String, value: Option<Bytes>) -> Result<(), Error> {
+        let size = bucket.len() + key.len() + value.as_ref().map_or(0, Bytes::len);
+        let again = self.kv.contains_key(&(bucket.clone(), key.clone()));
+        self.spend(if again { 0 } else { 1 }, size)?;
+        self.kv.insert((bucket, key), value);
+        Ok(())
+    }
+
+    /// What this call has made of a trial.
+    pub(super) fn own_trial(&self, id: &str) -> Option<&Trial> {
+        self.trials.get(id).map(|(_, new)| new)
+    }
+
+    /// Changes a trial from what is stored.
+    pub(super) fn write_trial(&mut self, stored: Trial, new: Trial) -> Result<(), Error> {
+        let again = self.trials.contains_key(&new.trial_id);
+        let size = new.attributes.iter().map(|(name, value)| name.len() + value.to_string().len()).sum();
+        // The record, and its entry in the index, which moves.
+        self.spend(if again { 0 } else { 3 }, size)?;
+        self.trials.entry(new.trial_id.clone()).and_modify(|(_, own)| own.clone_from(&new)).or_insert((stored, new));
+        Ok(())
+    }
+
+    /// Emits an event.
+    pub(super) fn emit(&mut self, event: Event) -> Result<(), Error> {
+        self.spend(1, event.detail.get().len())?;
+        self.events.push(event);
+        Ok(())
+    }
+
+    /// Emits an event later, by the timer `id`.
+    pub(super) fn emit_later(&mut self, due: Timestamp, id: String, event: Event) -> Result<(), Error> {
+        self.spend(1, event.detail.get().len())?;
+        self.delayed.push((due, id, event));
+        Ok(())
+    }
+
+    /// Takes back a delayed event of this very call. False if there is none.
+    pub(super) fn cancel_own(&mut self, due: Timestamp, id: &str) -> bool {
+        let before = self.delayed.len();
+        self.delayed.retain(|(at, own, _)| *at != due || own != id);
+        self.delayed.len() < before
+    }
+
+    /// Whether this call has cancelled the delayed event of a timer.
+    pub(super) fn has_cancelled(&self, timer: &Key) -> bool {
+        self.cancelled.contains(timer)
+    }
+
+    /// Cancels the delayed event of a timer.
+    pub(super) fn cancel(&mut self, timer: Key) -> Result<(), Error> {
+        self.spend(1, 0)?;
+        self.cancelled.push(timer);
+        Ok(())
+    }
+
+    /// Changes a metric.
+    pub(super) fn measure(&mut self, key: Key, change: MetricChange) -> Result<(), Error> {
+        self.spend(1, 64)?;
+        self.metrics.push((key, change));
+        Ok(())
+    }
+
+    fn spend(&mut self, operations: usize, bytes: usize) -> Result<(), Error> {
+        if self.operations + operations > MAX_OPERATIONS {
+            let message = format!("one call may make at most {MAX_OPERATIONS} changes; emit an event and go on when it arrives");
+            return Err(Error::Limit(message));
+        }
+        if self.bytes + bytes > MAX_BYTES {
+            return Err(Error::Limit(format!("one call may write at most {MAX_BYTES} bytes")));
+        }
+        self.operations += operations;
+        self.bytes += bytes;
+        Ok(())
+    }
+}

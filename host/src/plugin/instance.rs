@@ -1,0 +1,133 @@
+//! A guest in its sandbox, kept for later calls.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasmtime::{Store, Trap};
+
+use super::bindings::exports::trialbridge::plugin::handler::Failure;
+use super::bindings::trialbridge::plugin::types::{Delivery, Description, Event};
+use super::bindings::{Core, CorePre};
+use super::compiled::{Compiled, one_line};
+use super::effects::Effects;
+use super::guest::{Current, Guest};
+use super::runtime::Runtime;
+use super::{Call, CallError};
+use crate::config::PluginSettings;
+
+/// How long `describe` may take.
+const DESCRIBE_LIMIT: Duration = Duration::from_secs(5);
+
+/// An instance of a plugin.
+pub(super) struct Instance {
+    store: Store<Guest>,
+    exports: Core,
+    /// How many calls it has taken.
+    uses: u32,
+}
+
+impl Instance {
+    /// A new instance.
+    pub(super) async fn new(
+        plugin: &str,
+        compiled: &Compiled,
+        settings: &Arc<PluginSettings>,
+        runtime: &Runtime,
+    ) -> Result<Self, CallError> {
+        Self::instantiate(plugin, &compiled.pre, settings, runtime).await.map_err(CallError::Instantiate)
+    }
+
+    /// How many calls it has taken.
+    pub(super) fn uses(&self) -> u32 {
+        self.uses
+    }
+
+    /// Takes a call. After [`CallError::Trap`], and after the future was dropped, the instance is of no use any more.
+    pub(super) async fn handle(&mut self, call: Call, runtime: &Runtime) -> Result<Effects, CallError> {
+        let _running = runtime.running();
+        self.uses += 1;
+        let event = wit_event(&call);
+        let delivery = wit_delivery(&call, &self.store.data().plugin);
+        self.store.data().output.begin_call();
+        self.store.data_mut().current = Some(Current { call, effects: Effects::default() });
+        self.store.set_epoch_deadline(1);
+        let answer = self.exports.trialbridge_plugin_handler().call_handle(&mut self.store, &event, &delivery).await;
+        self.store.data().output.end_call();
+        let effects = self.store.data_mut().current.take().map(|current| current.effects).unwrap_or_default();
+        match answer {
+            Ok(Ok(())) => Ok(effects),
+            Ok(Err(Failure::Retry(reason))) => Err(CallError::Retry(reason)),
+            Ok(Err(Failure::RetryAfter((millis, reason)))) => {
+                Err(CallError::RetryAfter(Duration::from_millis(millis), reason))
+            }
+            Ok(Err(Failure::Permanent(reason))) => Err(CallError::Permanent(reason)),
+            Err(error) => Err(CallError::Trap(explain(&error))),
+        }
+    }
+
+    async fn instantiate(
+        plugin: &str,
+        pre: &CorePre<Guest>,
+        settings: &Arc<PluginSettings>,
+        runtime: &Runtime,
+    ) -> Result<Self, String> {
+        let guest = Guest::new(plugin, settings, runtime).map_err(|error| error.to_string())?;
+        let mut store = Store::new(&runtime.engine, guest);
+        store.limiter(|guest| &mut guest.limiter);
+        // A guest that has used up its slice lets others run, and goes on. Its time limit is kept by whoever waits for it.
+        store.epoch_deadline_async_yield_and_update(1);
+        store.set_epoch_deadline(1);
+        let exports = pre.instantiate_async(&mut store).await.map_err(|error| explain(&error))?;
+        Ok(Self { store, exports, uses: 0 })
+    }
+}
+
+/// Asks new code what it is, in a sandbox without grants.
+pub(super) async fn describe(pre: &CorePre<Guest>, runtime: &Runtime) -> Result<Description, String> {
+    let _running = runtime.running();
+    let settings = Arc::new(PluginSettings::default());
+    let ask = async {
+        let mut instance = Instance::instantiate("describe", pre, &settings, runtime).await?;
+        let handler = instance.exports.trialbridge_plugin_handler();
+        handler.call_describe(&mut instance.store).await.map_err(|error| explain(&error))
+    };
+    tokio::time::timeout(DESCRIBE_LIMIT, ask)
+        .await
+        .unwrap_or_else(|_| Err(format!("it took more than {} s", DESCRIBE_LIMIT.as_secs())))
+}
+
+/// Why a guest was ended, without the addresses that tell nobody anything.
+fn explain(error: &wasmtime::Error) -> String {
+    tracing::debug!(target: "trialbridge::guest", "{error:?}");
+    if let Some(trap) = error.downcast_ref::<Trap>() {
+        return format!("the guest trapped: {trap}");
+    }
+    let cause = error.chain().last().map(ToString::to_string);
+    cause.unwrap_or_else(|| one_line(error))
+}
+
+fn wit_event(call: &Call) -> Event {
+    let event = &call.event.event;
+    Event {
+        sequence: call.event.sequence,
+        id: event.id.clone(),
+        source: event.source.clone(),
+        detail_type: event.detail_type.clone(),
+        time: event.time.to_string(),
+        account: event.account.clone(),
+        region: event.region.clone(),
+        resources: event.resources.clone(),
+        detail: event.detail.get().to_owned(),
+    }
+}
+
+fn wit_delivery(call: &Call, plugin: &str) -> Delivery {
+    Delivery {
+        id: call.delivery.clone(),
+        rule: call.rule.clone(),
+        target: plugin.to_owned(),
+        attempt: call.attempt,
+        idempotency_key: call.idempotency_key.clone(),
+        input: None,
+    }
+}

@@ -1,0 +1,164 @@
+//! Plugins: WebAssembly components that handle events, each in its own sandbox.
+//!
+//! A [`Runtime`] compiles a file into a [`Compiled`]; with its settings from rules.toml that becomes a [`Plugin`], whose
+//! [`Plugin::handle`] runs one event and gives back the [`Effects`] that the guest wants. Nothing is written here: whoever calls
+//! commits the effects, together with what else has to happen.
+//!
+//! * `runtime`: the engine, what guests are linked to, the clock that interrupts them
+//! * `compiled`: from bytes to code, and what can be wrong with them
+//! * `needs`: what a plugin says it needs, against what is granted
+//! * `instance`: a guest in its sandbox, kept for later calls
+//! * `guest`: the state behind a guest: its limits, its grants, its effects
+//! * `effects`: what a call wants changed, and what it has read
+//! * `capability`: one file for each interface of wit/
+//! * `registry`: the plugins in force
+//!
+//! This module knows neither rules nor deliveries.
+
+mod bindings;
+mod capability;
+mod compiled;
+pub mod effects;
+mod guest;
+mod instance;
+mod needs;
+mod output;
+mod registry;
+mod runtime;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+pub(crate) use self::compiled::hash;
+pub use self::compiled::{Compiled, LoadError};
+pub use self::effects::Effects;
+pub use self::registry::{Registry, State, Status};
+pub use self::runtime::Runtime;
+
+use self::instance::Instance;
+use crate::clock::Timestamp;
+use crate::config::{Isolation, PluginSettings};
+use crate::event::Recorded;
+
+/// How often an instance is used before another takes its place, so that what a guest leaks does not grow for ever.
+const MAX_USES: u32 = 10_000;
+
+/// A plugin in force: code, and what rules.toml lets it do.
+pub struct Plugin {
+    /// The stem of its file's name.
+    id: String,
+    /// The code.
+    compiled: Arc<Compiled>,
+    /// The grants, limits and configuration.
+    settings: Arc<PluginSettings>,
+    /// What it runs on.
+    runtime: Arc<Runtime>,
+    /// Instances that wait for the next call.
+    idle: Mutex<Vec<Instance>>,
+    /// Holds as many permits as handlers may run at once.
+    slots: tokio::sync::Semaphore,
+}
+
+/// What a handler is called with.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The event.
+    pub event: Arc<Recorded>,
+    /// Unique to the obligation; the same for every attempt.
+    pub delivery: String,
+    /// The rule that matched.
+    pub rule: String,
+    /// 1 for the first attempt.
+    pub attempt: u32,
+    /// The same for every attempt and redrive.
+    pub idempotency_key: String,
+    /// The time of the call: what decides which trials are visible.
+    pub now: Timestamp,
+}
+
+/// How a call failed. Its effects are gone.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The handler asks to be called again.
+    #[error("{0}")]
+    Retry(String),
+    /// The handler asks to be called again after a time.
+    #[error("{1}")]
+    RetryAfter(Duration, String),
+    /// The handler says that calling it again is of no use.
+    #[error("{0}")]
+    Permanent(String),
+    /// The guest trapped or reached a limit.
+    #[error("{0}")]
+    Trap(String),
+    /// The guest took too long.
+    #[error("the handler was stopped after {}, its time limit", crate::config::duration::format(*.0))]
+    TimedOut(Duration),
+    /// No instance could be made.
+    #[error("no instance could be made: {0}")]
+    Instantiate(String),
+}
+
+impl Plugin {
+    /// A plugin without instances.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError::Needs`] if it needs something that `settings` do not grant, [`LoadError::Folder`] if a granted folder cannot
+    /// be opened.
+    pub fn new(
+        id: &str,
+        compiled: Arc<Compiled>,
+        settings: Arc<PluginSettings>,
+        runtime: Arc<Runtime>,
+    ) -> Result<Self, LoadError> {
+        let missing = needs::missing(&compiled.description.needs, &settings.grants);
+        if !missing.is_empty() {
+            return Err(LoadError::Needs { id: id.to_owned(), lines: missing });
+        }
+        guest::check_folders(&settings.grants)?;
+        let slots = tokio::sync::Semaphore::new(settings.concurrency as usize);
+        Ok(Self { id: id.to_owned(), compiled, settings, runtime, idle: Mutex::default(), slots })
+    }
+
+    /// The stem of its file's name.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The code.
+    pub fn compiled(&self) -> &Arc<Compiled> {
+        &self.compiled
+    }
+
+    /// The grants, limits and configuration.
+    pub fn settings(&self) -> &Arc<PluginSettings> {
+        &self.settings
+    }
+
+    /// Runs the handler on one event. What it wants changed is in the effects; nothing has happened yet, but for what it did
+    /// over HTTP and to files.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`], cause by cause.
+    pub async fn handle(&self, call: Call) -> Result<Effects, CallError> {
+        let _slot = self.slots.acquire().await.map_err(|_| CallError::Instantiate("the plugin is gone".to_owned()))?;
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut instance = match idle {
+            Some(instance) => instance,
+            None => Instance::new(&self.id, &self.compiled, &self.settings, &self.runtime).await?,
+        };
+        let limit = self.settings.limits.time;
+        let outcome = match tokio::time::timeout(limit, instance.handle(call, &self.runtime)).await {
+            Ok(outcome) => outcome,
+            Err(_) => return Err(CallError::TimedOut(limit)),
+        };
+        let reusable = !matches!(outcome, Err(CallError::Trap(_)));
+        if reusable && self.settings.isolation == Isolation::Reuse && instance.uses() < MAX_USES {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(instance);
+        }
+        outcome
+    }
+}

@@ -1,0 +1,151 @@
+//! The plugins in force, and what became of every file that was meant to be one.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use super::Plugin;
+use crate::clock::Timestamp;
+
+/// The plugins of a daemon.
+pub struct Registry {
+    /// The plugins in force, by id.
+    active: ArcSwap<BTreeMap<String, Arc<Plugin>>>,
+    /// What is to be said of each, active or not.
+    statuses: Mutex<BTreeMap<String, Status>>,
+    /// Counts the changes of `active`.
+    changes: watch::Sender<u64>,
+}
+
+/// What is to be said of a plugin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// The stem of its file's name.
+    pub id: String,
+    /// Whether it serves.
+    pub state: State,
+    /// The version it says it has.
+    pub version: Option<String>,
+    /// What it says it does.
+    pub summary: Option<String>,
+    /// The SHA-256 of the file that serves.
+    pub hash: Option<String>,
+    /// The size of that file, in bytes.
+    pub size: Option<u64>,
+    /// Since when it serves.
+    pub loaded_at: Option<Timestamp>,
+    /// Why the newest file does not serve; the one before it still does if the state is ACTIVE.
+    pub error: Option<String>,
+}
+
+/// Whether a plugin serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum State {
+    /// It handles deliveries.
+    Active,
+    /// Its file cannot be used, and there was none before that could. Its deliveries wait.
+    Rejected,
+    /// Its file was removed. Its deliveries wait.
+    Removed,
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self { active: ArcSwap::default(), statuses: Mutex::default(), changes: watch::Sender::new(0) }
+    }
+}
+
+impl Registry {
+    /// The plugin of an id, if it serves.
+    pub fn get(&self, id: &str) -> Option<Arc<Plugin>> {
+        self.active.load().get(id).cloned()
+    }
+
+    /// The plugins that serve.
+    pub fn active(&self) -> Arc<BTreeMap<String, Arc<Plugin>>> {
+        self.active.load_full()
+    }
+
+    /// What is to be said of each plugin, by id.
+    pub fn statuses(&self) -> Vec<Status> {
+        self.locked().values().cloned().collect()
+    }
+
+    /// Changes when other plugins serve.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Lets these plugins serve from now on. Calls that run finish on the old ones.
+    pub fn replace(&self, plugins: BTreeMap<String, Arc<Plugin>>, now: Timestamp) {
+        let mut statuses = self.locked();
+        for (id, plugin) in &plugins {
+            let compiled = plugin.compiled();
+            let before = statuses.get(id).filter(|before| before.hash.as_ref() == Some(&compiled.hash));
+            let status = Status {
+                id: id.clone(),
+                state: State::Active,
+                version: Some(compiled.version().to_owned()),
+                summary: Some(compiled.summary().to_owned()),
+                hash: Some(compiled.hash.clone()),
+                size: Some(compiled.size),
+                loaded_at: before.filter(|before| before.state == State::Active).map_or(Some(now), |b| b.loaded_at),
+                error: before.and_then(|before| before.error.clone()),
+            };
+            statuses.insert(id.clone(), status);
+        }
+        for (id, status) in statuses.iter_mut() {
+            if status.state == State::Active && !plugins.contains_key(id) {
+                status.state = State::Removed;
+                status.error = None;
+            }
+        }
+        drop(statuses);
+        self.active.store(Arc::new(plugins));
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    /// Says why the newest file of a plugin does not serve; `None` when that is over.
+    pub fn note(&self, id: &str, error: Option<String>) {
+        let mut statuses = self.locked();
+        match (statuses.get_mut(id), error) {
+            (Some(status), error) => {
+                status.error = error;
+                if status.state == State::Removed {
+                    status.state = State::Rejected;
+                }
+            }
+            (None, Some(error)) => {
+                let status = Status {
+                    id: id.to_owned(),
+                    state: State::Rejected,
+                    version: None,
+                    summary: None,
+                    hash: None,
+                    size: None,
+                    loaded_at: None,
+                    error: Some(error),
+                };
+                statuses.insert(id.to_owned(), status);
+            }
+            (None, None) => {}
+        }
+    }
+
+    /// Forgets a plugin that does not serve and whose file is gone.
+    pub fn forget(&self, id: &str) {
+        let mut statuses = self.locked();
+        if statuses.get(id).is_some_and(|status| status.state == State::Rejected) {
+            statuses.remove(id);
+        }
+    }
+
+    fn locked(&self) -> MutexGuard<'_, BTreeMap<String, Status>> {
+        self.statuses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

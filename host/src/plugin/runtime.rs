@@ -1,0 +1,140 @@
+//! The engine, what guests are linked to, and the clock that interrupts them.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::thread;
+use std::time::Duration;
+
+use wasmtime::component::{HasSelf, Linker};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use super::bindings::Core;
+use super::guest::Guest;
+use crate::clock::Clock;
+use crate::storage::Storage;
+
+/// The most instances that live at one time, over all plugins. Each reserves address space, not memory.
+pub(super) const MAX_INSTANCES: u32 = 1024;
+
+/// The most memory that one instance may be granted, in bytes: what rules.toml's `memory` can reach.
+const MAX_MEMORY: usize = 4 << 30;
+
+/// How long a guest runs before it has to let others run: the interval of the epoch clock.
+const SLICE: Duration = Duration::from_millis(2);
+
+/// The stack of a guest, in bytes. Deeper recursion traps.
+const STACK: usize = 512 * 1024;
+
+/// What plugins run on. One for the daemon.
+pub struct Runtime {
+    /// Compiles and runs.
+    pub(super) engine: Engine,
+    /// Everything that a guest can import. All of it is there; what is not granted is denied at the call.
+    pub(super) linker: Linker<Guest>,
+    /// What guests read.
+    pub(super) storage: Arc<dyn Storage>,
+    /// What guests are told the time is.
+    pub(super) clock: Arc<dyn Clock>,
+    /// How many calls run now. The epoch clock stands still without any.
+    running: AtomicUsize,
+    /// The epoch clock's thread.
+    ticker: thread::Thread,
+}
+
+/// Lets the epoch clock run while it lives.
+pub(super) struct Running<'a>(&'a Runtime);
+
+impl Runtime {
+    /// A runtime whose guests read `storage` and are told the time by `clock`.
+    ///
+    /// # Errors
+    ///
+    /// If the machine lacks something that WebAssembly needs: address space, threads.
+    pub fn new(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<Self>> {
+        let (engine, linker) = engine().map_err(|error| anyhow::anyhow!("WebAssembly cannot be set up: {error:#}"))?;
+        let (sender, receiver) = std::sync::mpsc::channel::<Weak<Self>>();
+        let ticker = thread::Builder::new().name("plugin-epoch".to_owned()).spawn(move || {
+            if let Ok(runtime) = receiver.recv() {
+                tick(&runtime);
+            }
+        })?;
+        let runtime = Arc::new(Self {
+            engine,
+            linker,
+            storage,
+            clock,
+            running: AtomicUsize::new(0),
+            ticker: ticker.thread().clone(),
+        });
+        sender.send(Arc::downgrade(&runtime))?;
+        Ok(runtime)
+    }
+
+    /// Says that a call runs, until the answer is dropped.
+    pub(super) fn running(&self) -> Running<'_> {
+        if self.running.fetch_add(1, Ordering::AcqRel) == 0 {
+            self.ticker.unpark();
+        }
+        Running(self)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        self.ticker.unpark();
+    }
+}
+
+/// Moves the epoch on while calls run, and ends with the runtime.
+fn tick(runtime: &Weak<Runtime>) {
+    loop {
+        let Some(live) = runtime.upgrade() else { return };
+        let idle = live.running.load(Ordering::Acquire) == 0;
+        live.engine.increment_epoch();
+        drop(live);
+        if idle {
+            // The time limit only guards against a wake-up lost between the look and the parking.
+            thread::park_timeout(Duration::from_secs(1));
+        } else {
+            thread::sleep(SLICE);
+        }
+    }
+}
+
+fn engine() -> wasmtime::Result<(Engine, Linker<Guest>)> {
+    let engine = Engine::new(&config())?;
+    let mut linker = Linker::new(&engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    Core::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest: &mut Guest| guest)?;
+    Ok((engine, linker))
+}
+
+fn config() -> Config {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(MAX_INSTANCES)
+        .total_core_instances(MAX_INSTANCES * 4)
+        .total_memories(MAX_INSTANCES)
+        .total_tables(MAX_INSTANCES * 2)
+        .total_stacks(MAX_INSTANCES)
+        .max_memory_size(MAX_MEMORY)
+        .max_component_instance_size(1 << 20)
+        .max_core_instance_size(1 << 20)
+        .table_elements(100_000)
+        .max_unused_warm_slots(64);
+    let mut config = Config::new();
+    config
+        .wasm_component_model(true)
+        .epoch_interruption(true)
+        .max_wasm_stack(STACK)
+        .async_stack_size(STACK * 4)
+        .memory_reservation(MAX_MEMORY as u64)
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    config
+}

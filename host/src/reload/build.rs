@@ -1,0 +1,264 @@
+//! From files to what can be put in force.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Paths, plugin_id};
+use crate::clock::SystemClock;
+use crate::config::{Access, Config, Diagnostics};
+use crate::plugin::{Compiled, LoadError, Plugin, Registry, Runtime, Status};
+use crate::storage::memory::MemoryStorage;
+
+/// What became of a file.
+#[derive(Debug)]
+pub(super) enum Change {
+    /// rules.toml was replaced by a good one.
+    Rules {
+        /// How many rules it has.
+        rules: usize,
+    },
+    /// rules.toml was replaced by one that cannot be put in force.
+    RulesRejected {
+        /// Why.
+        error: String,
+    },
+    /// A plugin's file was added or replaced by a good one.
+    Plugin {
+        /// The plugin.
+        id: String,
+        /// Its content hash.
+        hash: String,
+        /// The version it says it has.
+        version: String,
+    },
+    /// A plugin's file was added or replaced by one that cannot be put in force.
+    PluginRejected {
+        /// The plugin.
+        id: String,
+        /// Why.
+        error: String,
+    },
+    /// A plugin's file was removed.
+    PluginRemoved {
+        /// The plugin.
+        id: String,
+    },
+}
+
+/// Remembers what was built from which file, so that only what changed is built again.
+pub(super) struct Builder {
+    paths: Paths,
+    runtime: Arc<Runtime>,
+    /// The configuration in force.
+    config: Config,
+    /// The text of rules.toml when it was last looked at.
+    config_text: Option<String>,
+    /// The hash of each plugin's file when it was last looked at.
+    seen: BTreeMap<String, String>,
+    /// The plugins that can be put in force.
+    plugins: BTreeMap<String, Arc<Plugin>>,
+}
+
+/// What `check` finds.
+pub struct Checked {
+    /// rules.toml, or what is wrong with it.
+    pub config: Result<Config, Diagnostics>,
+    /// The plugins; those with an error would not be put in force.
+    pub plugins: Vec<Status>,
+    /// What is allowed, and probably not meant.
+    pub warnings: Vec<String>,
+}
+
+impl Change {
+    /// Whether it is to be put in force.
+    pub(super) fn is_good(&self) -> bool {
+        matches!(self, Self::Rules { .. } | Self::Plugin { .. } | Self::PluginRemoved { .. })
+    }
+}
+
+impl Builder {
+    /// A builder that starts with `config` and no plugins.
+    pub(super) fn new(paths: Paths, runtime: Arc<Runtime>, config: Config) -> Self {
+        let config_text = std::fs::read_to_string(&paths.config).ok();
+        Self { paths, runtime, config, config_text, seen: BTreeMap::new(), plugins: BTreeMap::new() }
+    }
+
+    pub(super) fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub(super) fn plugins(&self) -> BTreeMap<String, Arc<Plugin>> {
+        self.plugins.clone()
+    }
+
+    /// Reads rules.toml, if it changed since the last look, and rebuilds the plugins whose settings it changes. Answers
+    /// with the number of rules.
+    pub(super) fn look_at_config(&mut self) -> Result<Option<usize>, String> {
+        let text = std::fs::read_to_string(&self.paths.config).ok();
+        if text == self.config_text {
+            return Ok(None);
+        }
+        self.config_text = text;
+        let config = Config::load(&self.paths.config, &self.paths.data).map_err(|error| error.to_string())?;
+        make_folders(&config).map_err(|error| error.to_string())?;
+        let mut plugins = BTreeMap::new();
+        for (id, plugin) in &self.plugins {
+            let rebuilt = self
+                .with_settings(id, plugin.compiled().clone(), &config)
+                .map_err(|error| format!("the plugin {id} serves and could not any more: {error}"))?;
+            plugins.insert(id.clone(), rebuilt);
+        }
+        self.plugins = plugins;
+        self.config = config;
+        // Files that were refused for a grant may be good now.
+        self.seen.retain(|id, _| self.plugins.contains_key(id));
+        Ok(Some(self.config.rules.rules().len()))
+    }
+
+    /// Makes the folders that the configuration speaks of.
+    pub(super) fn make_folders(&self) -> Result<(), LoadError> {
+        make_folders(&self.config)
+    }
+
+    /// Reads the plugins' files, and builds those that changed since the last look.
+    pub(super) async fn look_at_plugins(&mut self) -> Vec<Change> {
+        let files = match files(&self.paths.plugins) {
+            Ok(files) => files,
+            Err(error) => {
+                tracing::error!(%error, folder = %self.paths.plugins.display(), "the plugins cannot be listed");
+                return Vec::new();
+            }
+        };
+        let mut changes = Vec::new();
+        let gone: Vec<String> = self.seen.keys().filter(|id| !files.contains_key(*id)).cloned().collect();
+        for id in gone {
+            self.seen.remove(&id);
+            self.plugins.remove(&id);
+            changes.push(Change::PluginRemoved { id });
+        }
+        let mut builds = Vec::new();
+        for (id, bytes) in files {
+            let bytes = match bytes {
+                Ok(bytes) => bytes,
+                Err(error) => {
+                    changes.push(Change::PluginRejected { id, error: error.to_string() });
+                    continue;
+                }
+            };
+            let hash = crate::plugin::hash(&bytes);
+            if self.seen.get(&id) != Some(&hash) {
+                self.seen.insert(id.clone(), hash.clone());
+                let runtime = self.runtime.clone();
+                let known = self.plugins.get(&id).map(|plugin| plugin.compiled().clone());
+                builds.push(async move {
+                    let compiled = match known.filter(|known| known.hash == hash) {
+                        Some(known) => Ok(known),
+                        None => Compiled::new(bytes, &runtime).await.map(Arc::new),
+                    };
+                    (id, compiled)
+                });
+            }
+        }
+        for (id, compiled) in futures_util::future::join_all(builds).await {
+            let built = compiled.and_then(|compiled| self.with_settings(&id, compiled, &self.config));
+            changes.push(match built {
+                Ok(plugin) => {
+                    let compiled = plugin.compiled();
+                    let (hash, version) = (compiled.hash.clone(), compiled.version().to_owned());
+                    self.plugins.insert(id.clone(), plugin);
+                    Change::Plugin { id, hash, version }
+                }
+                Err(error) => Change::PluginRejected { id, error: error.to_string() },
+            });
+        }
+        changes
+    }
+
+    /// The plugin of some code under a configuration: the one that serves now if nothing differs.
+    fn with_settings(&self, id: &str, compiled: Arc<Compiled>, config: &Config) -> Result<Arc<Plugin>, LoadError> {
+        let settings = config.plugins.get(id).cloned().unwrap_or_default();
+        if let Some(current) = self.plugins.get(id)
+            && Arc::ptr_eq(current.compiled(), &compiled)
+            && **current.settings() == settings
+        {
+            return Ok(current.clone());
+        }
+        Plugin::new(id, compiled, Arc::new(settings), self.runtime.clone()).map(Arc::new)
+    }
+}
+
+/// Reads rules.toml and every plugin as a start would, and says what is wrong. Starts and changes nothing, but makes the folders
+/// that plugins are granted for writing.
+pub async fn check(config: &Path, plugins: &Path, data: &Path) -> anyhow::Result<Checked> {
+    let runtime = Runtime::new(Arc::new(MemoryStorage::new()), Arc::new(SystemClock::default()))?;
+    let loaded = Config::load(config, data);
+    let paths = Paths { config: config.to_owned(), plugins: plugins.to_owned(), data: data.to_owned() };
+    let registry = Registry::default();
+    let mut warnings = Vec::new();
+    let current = loaded.as_ref().ok().cloned().unwrap_or_default();
+    let mut builder = Builder::new(paths, runtime, current);
+    builder.make_folders()?;
+    let changes = builder.look_at_plugins().await;
+    registry.replace(builder.plugins(), crate::clock::Timestamp::default());
+    for change in changes {
+        if let Change::PluginRejected { id, error } = change {
+            registry.note(&id, Some(error));
+        }
+    }
+    if let Ok(config) = &loaded {
+        for rule in config.rules.rules().iter().filter(|rule| rule.enabled) {
+            for target in rule.targets.iter().filter(|target| !builder.seen.contains_key(&target.plugin)) {
+                let file = plugins.join(format!("{}.wasm", target.plugin));
+                warnings.push(format!(
+                    "rule `{}` names the plugin `{}`, but there is no {}; its deliveries will wait",
+                    rule.name,
+                    target.plugin,
+                    file.display()
+                ));
+            }
+        }
+        for id in config.plugins.keys().filter(|id: &&String| !builder.seen.contains_key(*id)) {
+            warnings.push(format!("[plugins.{id}] has grants, but there is no {id}.wasm in {}", plugins.display()));
+        }
+    }
+    Ok(Checked { config: loaded, plugins: registry.statuses(), warnings })
+}
+
+/// Makes the folders that plugins may write to and the one of the stacks, before any plugin that only reads them is loaded.
+fn make_folders(config: &Config) -> Result<(), LoadError> {
+    let writable = config.plugins.values().flat_map(|plugin| &plugin.grants.folders);
+    let writable = writable.filter(|(_, folder)| folder.access == Access::ReadWrite);
+    let writable = writable.map(|(name, folder)| (name.as_str(), &folder.path));
+    let stacks = config.stacks.iter().map(|stacks| ("stacks.folder", &stacks.folder));
+    for (name, path) in writable.chain(stacks) {
+        std::fs::create_dir_all(path).map_err(|error| LoadError::Folder {
+            name: name.to_owned(),
+            path: path.clone(),
+            reason: error.to_string(),
+        })?;
+    }
+    Ok(())
+}
+
+type Files = BTreeMap<String, std::io::Result<Vec<u8>>>;
+
+/// The plugins' files with their bytes, by id.
+fn files(folder: &Path) -> std::io::Result<Files> {
+    let mut files = Files::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if let Some(id) = plugin_id(&path)
+            && path.is_file()
+        {
+            files.insert(id, std::fs::read(&path));
+        } else if path.extension().is_some_and(|extension| extension == "wasm") {
+            tracing::warn!(file = %path.display(), "not a plugin: its name is not of a-z, 0-9 and -");
+        }
+    }
+    Ok(files)
+}
