@@ -1,0 +1,11 @@
+//! What the daemon does as a whole. Each file is one behaviour; `support` has what they share.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should say so at once")]
+
+mod crash;
+mod daemon;
+mod expiry;
+mod isolation;
+mod lifecycle;
+mod reload;
+mod support;

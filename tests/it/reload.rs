@@ -1,0 +1,160 @@
+//! Plugins and rules that change while the daemon works.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::process::Process;
+use crate::support::{World, guest, install, marked, of_type, resident};
+
+const RULES: &str = r#"
+[trials.ACS]
+default-ttl = "1h"
+minimum-ttl = "1s"
+maximum-ttl = "90d"
+
+[plugins.misbehave]
+kv = { counters = "read-write", echo = "read-write" }
+emit = ["misbehave"]
+
+[[rules]]
+name = "test"
+event-pattern = { source = ["test"] }
+targets = ["misbehave"]
+"#;
+
+/// How often a plugin is replaced under load.
+const REPLACEMENTS: u32 = 200;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_replaced_again_and_again_loses_nothing_and_does_nothing_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let plugins = folder.path().join("plugins");
+    std::fs::create_dir(&plugins).unwrap();
+    std::fs::write(folder.path().join("rules.toml"), RULES).unwrap();
+    let component = guest("misbehave");
+    install(&plugins, "misbehave", &component);
+    let daemon = Process::start(&folder.path().join("rules.toml"), &plugins, &folder.path().join("data"));
+    let client = reqwest::Client::new();
+    let publish = |sequence: u32| {
+        let body = json!({
+            "source": "test", "detail-type": "Count", "detail": { "do": "counter", "key": "n", "n": sequence }
+        });
+        client.post(format!("{}/events", daemon.url)).json(&body).send()
+    };
+
+    let mut published = 0;
+    let mut settled = 0;
+    for replacement in 1..=REPLACEMENTS {
+        install(&plugins, "misbehave", &marked(&component, replacement));
+        daemon.signal("HUP");
+        for _ in 0..5 {
+            assert_eq!(publish(published).await.unwrap().status(), 202);
+            published += 1;
+        }
+        if replacement == REPLACEMENTS / 2 {
+            settled = resident(daemon.id());
+        }
+    }
+    let count = loop {
+        let page: serde_json::Value =
+            client.get(format!("{}/deliveries?limit=1", daemon.url)).send().await.unwrap().json().await.unwrap();
+        if page["deliveries"] == json!([]) {
+            break counted(&daemon.url).await;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    assert_eq!(count, u64::from(published), "each event is counted once");
+    let last = resident(daemon.id());
+    assert!(last < settled + settled / 2, "the memory levels off: {settled} in the middle, {last} at the end");
+}
+
+/// What the guest has counted, which it tells when it is asked to.
+async fn counted(url: &str) -> u64 {
+    let page: serde_json::Value = reqwest::get(format!("{url}/events?source=misbehave&detail-type=Counted&limit=1000"))
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    page["events"].as_array().unwrap().iter().map(|entry| entry["event"]["detail"]["value"].as_u64().unwrap()).max().unwrap()
+}
+
+#[tokio::test]
+async fn files_that_are_no_plugins_never_serve() {
+    let good = guest("misbehave");
+    let world = World::new(RULES, &[("misbehave", &good)]).await;
+    let hash = || world.host.plugins().statuses()[0].hash.clone();
+    let serving = hash();
+    let mut corrupt = good.clone();
+    let middle = corrupt.len() / 2;
+    corrupt[middle..middle + 64].fill(0xff);
+    let cases: [(&str, Vec<u8>, &str); 5] = [
+        ("truncated", good[..good.len() / 2].to_vec(), "damaged"),
+        ("corrupt", corrupt, "damaged"),
+        ("empty", Vec::new(), "damaged"),
+        ("a core module", b"\0asm\x01\0\0\0".to_vec(), "core WebAssembly module"),
+        ("another world", guest("wrong-world"), "not a plugin of this trialbridge"),
+    ];
+    for (number, (name, bytes, error)) in cases.iter().enumerate() {
+        install(&world.plugins(), "misbehave", bytes);
+        let what = format!("{name} is rejected");
+        let journal = world.wait_for(&what, |journal| of_type(journal, "PluginRejected").len() == number + 1).await;
+        let said = of_type(&journal, "PluginRejected")[number]["error"].to_string();
+        assert!(said.contains(error), "{name}: {said}");
+        assert_eq!(hash(), serving, "{name}: the one before serves");
+        world.publish("test", "Echo", json!({ "do": "ok" })).await;
+        world.settle().await;
+    }
+    assert!(world.dead_letters().await.is_empty());
+    world.host.shutdown().await;
+}
+
+#[tokio::test]
+async fn deliveries_of_an_absent_plugin_wait_for_it() {
+    let world = World::new(RULES, &[]).await;
+    for _ in 0..10 {
+        world.publish("test", "Count", json!({ "do": "counter", "key": "n" })).await;
+    }
+    world.clock.advance(Duration::from_secs(48 * 60 * 60));
+    assert_eq!(world.owed(), 10);
+    install(&world.plugins(), "misbehave", &guest("misbehave"));
+    world.wait_for_event("PluginLoaded").await;
+    world.settle().await;
+    assert_eq!(world.kv("counters", "n").as_deref(), Some("10"));
+
+    std::fs::remove_file(world.plugins().join("misbehave.wasm")).unwrap();
+    world.wait_for_event("PluginRemoved").await;
+    world.publish("test", "Count", json!({ "do": "counter", "key": "n" })).await;
+    assert_eq!(world.owed(), 1);
+    world.host.shutdown().await;
+}
+
+#[tokio::test]
+async fn wrong_rules_change_nothing_and_right_ones_take_effect() {
+    let world = World::new(RULES, &[("misbehave", &guest("misbehave"))]).await;
+    let rules = world.folder.path().join("rules.toml");
+    let wrong = [
+        ("[[rules]]\nname = 1", "name"),
+        (&RULES.replace("event-pattern", "event-patern"), "event-patern"),
+        // The plugin serves and needs nothing, so taking its grants away is no mistake; naming an unknown access is.
+        (&RULES.replace("counters = \"read-write\"", "counters = \"all\""), "all"),
+    ];
+    for (number, (text, error)) in wrong.into_iter().enumerate() {
+        std::fs::write(&rules, text).unwrap();
+        let journal = world.wait_for("rejected", |journal| of_type(journal, "RulesRejected").len() == number + 1).await;
+        let said = of_type(&journal, "RulesRejected")[number]["error"].to_string();
+        assert!(said.contains(error) && said.contains("rules.toml"), "{said}");
+        world.publish("test", "Count", json!({ "do": "counter", "key": "n" })).await;
+        world.settle().await;
+        assert_eq!(world.kv("counters", "n"), Some((number + 1).to_string()), "the rules before are in force");
+    }
+    std::fs::write(&rules, RULES.replace("source = [\"test\"]", "source = [\"other\"]")).unwrap();
+    world.wait_for_event("RulesReloaded").await;
+    world.publish("test", "Count", json!({ "do": "counter", "key": "n" })).await;
+    world.publish("other", "Count", json!({ "do": "counter", "key": "m" })).await;
+    world.settle().await;
+    assert_eq!(world.kv("counters", "n").as_deref(), Some("3"));
+    assert_eq!(world.kv("counters", "m").as_deref(), Some("1"));
+    world.host.shutdown().await;
+}

@@ -1,0 +1,218 @@
+//! What the tests share.
+//!
+//! * [`World`]: a daemon in this process, with a clock that is moved by hand and a store in memory
+//! * [`process`]: the real binary, as a process of its own
+
+pub mod process;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use trialbridge::Host;
+use trialbridge::clock::{ManualClock, Timestamp};
+use trialbridge::event::{Event, Recorded};
+use trialbridge::storage::memory::MemoryStorage;
+use trialbridge::storage::{KeyRange, Storage};
+
+/// How long to wait for something that must happen, before saying that it does not.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// When the clock of a [`World`] begins: the moment of the first system's sample event.
+pub const START: Timestamp = Timestamp::from_millis(1_589_379_579_000);
+
+/// A daemon in this process.
+pub struct World {
+    pub host: Host,
+    pub clock: Arc<ManualClock>,
+    pub folder: TempDir,
+}
+
+impl World {
+    /// A daemon with these rules, and these files in its folder of plugins.
+    pub async fn new(rules: &str, plugins: &[(&str, &[u8])]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("rules.toml"), rules).unwrap();
+        std::fs::create_dir(folder.path().join("plugins")).unwrap();
+        for (name, bytes) in plugins {
+            install(&folder.path().join("plugins"), name, bytes);
+        }
+        Self::start(folder, None).await
+    }
+
+    /// A daemon with the shipped rules and plugins.
+    pub async fn shipped() -> Self {
+        Self::start(tempfile::tempdir().unwrap(), Some(&repository())).await
+    }
+
+    async fn start(folder: TempDir, shipped: Option<&Path>) -> Self {
+        let clock = Arc::new(ManualClock::new(START));
+        let files = shipped.unwrap_or(folder.path());
+        let host = Host::builder()
+            .config(files.join("rules.toml"))
+            .plugins(files.join("plugins"))
+            .data(folder.path().join("data"))
+            .listen("127.0.0.1:0".parse().unwrap())
+            .clock(clock.clone())
+            .storage(Arc::new(MemoryStorage::new()))
+            .start()
+            .await
+            .unwrap();
+        Self { host, clock, folder }
+    }
+
+    /// The folder of the plugins.
+    pub fn plugins(&self) -> PathBuf {
+        self.folder.path().join("plugins")
+    }
+
+    /// The store.
+    pub fn storage(&self) -> &dyn Storage {
+        self.host.bus().storage().as_ref()
+    }
+
+    /// The whole journal.
+    pub fn journal(&self) -> Vec<Recorded> {
+        let found = self.storage().scan(&KeyRange::events(0), usize::MAX).unwrap();
+        found
+            .into_iter()
+            .map(|(key, stored)| match key {
+                trialbridge::storage::Key::Event(sequence) => Recorded::decode(sequence, &stored.value).unwrap(),
+                other => panic!("{other} is not an event"),
+            })
+            .collect()
+    }
+
+    /// Publishes an event, and answers with its sequence.
+    pub async fn publish(&self, source: &str, detail_type: &str, detail: Value) -> u64 {
+        let event = Event::new(source, detail_type, self.host.bus().now(), trialbridge::event::raw(&detail));
+        self.host.bus().publish(event).await.unwrap()
+    }
+
+    /// Waits until the journal fulfils a condition, and answers with it.
+    pub async fn wait_for(&self, what: &str, condition: impl Fn(&[Recorded]) -> bool) -> Vec<Recorded> {
+        let mut newest = self.storage().signals().events();
+        let wait = async {
+            loop {
+                newest.borrow_and_update();
+                let journal = self.journal();
+                if condition(&journal) {
+                    return journal;
+                }
+                newest.changed().await.unwrap();
+            }
+        };
+        tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| {
+            let seen: Vec<String> = self.journal().iter().map(brief).collect();
+            panic!("it does not come to this: {what}; the journal is:\n{}", seen.join("\n"))
+        })
+    }
+
+    /// Waits until an event of this type is in the journal, and answers with its detail.
+    pub async fn wait_for_event(&self, detail_type: &str) -> Value {
+        let journal = self.wait_for(detail_type, |journal| !of_type(journal, detail_type).is_empty()).await;
+        of_type(&journal, detail_type)[0].clone()
+    }
+
+    /// Waits until nothing is owed, neither now nor later. Deliveries come and go with commits, so each commit is a reason to
+    /// look again.
+    pub async fn settle(&self) {
+        self.wait_until("nothing is owed", || self.owed() == 0).await;
+    }
+
+    /// Waits until a condition on the store holds. Looks again after every few turns of the scheduler, because not every commit
+    /// is announced.
+    pub async fn wait_until(&self, what: &str, condition: impl Fn() -> bool) {
+        let wait = async {
+            while !condition() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("it does not come to this: {what}"));
+    }
+
+    /// How many deliveries are ready or wait for a retry.
+    pub fn owed(&self) -> usize {
+        let ready = self.storage().scan(&KeyRange::all_deliveries(), usize::MAX).unwrap().len();
+        let retries = KeyRange::timers(trialbridge::storage::key::TimerKind::Retry);
+        ready + self.storage().scan(&retries, usize::MAX).unwrap().len()
+    }
+
+    /// The text of a key in a bucket.
+    pub fn kv(&self, bucket: &str, key: &str) -> Option<String> {
+        let key = trialbridge::storage::Key::Kv { bucket: bucket.to_owned(), key: key.to_owned() };
+        let stored = self.storage().get(&key).unwrap()?;
+        Some(String::from_utf8(stored.value.to_vec()).unwrap())
+    }
+
+    /// The dead letters, as the API shows them.
+    pub async fn dead_letters(&self) -> Vec<Value> {
+        let url = format!("http://{}/deliveries?state=dead&limit=1000", self.host.address());
+        let page: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
+        page["deliveries"].as_array().unwrap().clone()
+    }
+}
+
+/// The details of the events of a type.
+pub fn of_type(journal: &[Recorded], detail_type: &str) -> Vec<Value> {
+    let events = journal.iter().filter(|recorded| recorded.event.detail_type == detail_type);
+    events.map(|recorded| serde_json::from_str(recorded.event.detail.get()).unwrap()).collect()
+}
+
+fn brief(recorded: &Recorded) -> String {
+    let event = &recorded.event;
+    format!("{} {} {} {}", recorded.sequence, event.source, event.detail_type, event.detail)
+}
+
+/// The root of the repository.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The bytes of a guest of tests/guests.
+pub fn guest(name: &str) -> Vec<u8> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from);
+    read_component(&target.join("guests").join(format!("{name}.wasm")))
+}
+
+/// The bytes of a shipped plugin.
+pub fn plugin(name: &str) -> Vec<u8> {
+    read_component(&repository().join("plugins").join(format!("{name}.wasm")))
+}
+
+fn read_component(path: &Path) -> Vec<u8> {
+    std::fs::read(path).unwrap_or_else(|error| {
+        panic!("{} cannot be read ({error}); build it with `cargo xtask plugins`", path.display())
+    })
+}
+
+/// Puts a file into a folder of plugins in one step, as a careful operator does.
+pub fn install(folder: &Path, name: &str, bytes: &[u8]) {
+    let half = folder.join(format!(".{name}.tmp"));
+    std::fs::write(&half, bytes).unwrap();
+    std::fs::rename(half, folder.join(format!("{name}.wasm"))).unwrap();
+}
+
+/// A component that does the same as `bytes` and has another hash: with a custom section that holds `mark`.
+pub fn marked(bytes: &[u8], mark: u32) -> Vec<u8> {
+    let mut marked = bytes.to_vec();
+    // A custom section: its id, its size, the length of its name, its name, its content.
+    marked.extend_from_slice(&[0, 9, 4]);
+    marked.extend_from_slice(b"mark");
+    marked.extend_from_slice(&mark.to_be_bytes());
+    marked
+}
+
+/// The resident memory of a process, in bytes.
+pub fn resident(pid: u32) -> u64 {
+    let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap();
+    let pages: u64 = statm.split_whitespace().nth(1).unwrap().parse().unwrap();
+    pages * 4096
+}
+
+/// The detail of a request to the guest `misbehave`.
+pub fn misbehaviour(what: &str) -> Value {
+    json!({ "do": what })
+}
