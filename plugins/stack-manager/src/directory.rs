@@ -1,0 +1,289 @@
+//! Stacks that are folders: copies of a template, which the daemon serves.
+//!
+//! A stack is built and deleted under the name `.STACK.UNIQUE.tmp` and renamed, so that it is there as a whole or not at
+//! all. The name is unique because two attempts may run at once, and neither may build in the other's folder.
+
+use std::fs;
+use std::io::{self, Error, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::page;
+use crate::provider::{Extent, Found, Provider, Tenant};
+
+/// The page of a stack in a template, with the placeholders that [`page::render`] knows. It becomes `index.html` when
+/// the stack gets its trial; the template's own `index.html` is what is seen before.
+const PAGE_TEMPLATE: &str = "index.template.html";
+
+/// How long a UUID is.
+const UUID_LENGTH: usize = 36;
+
+/// Makes folders in one folder from the folders in another.
+pub(crate) struct Directory {
+    /// Where the stacks are.
+    stacks: PathBuf,
+    /// Where the templates are.
+    templates: PathBuf,
+}
+
+impl Directory {
+    /// Makes stacks in `stacks` from the folders in `templates`.
+    pub(crate) fn new(stacks: impl Into<PathBuf>, templates: impl Into<PathBuf>) -> Self {
+        Self { stacks: stacks.into(), templates: templates.into() }
+    }
+
+    /// The folder of a stack.
+    fn home(&self, stack_id: &str) -> io::Result<PathBuf> {
+        // The name comes from an event. A name like "" would be the folder of all stacks.
+        if !is_stack_id(stack_id) {
+            let message =
+                format!("{stack_id:?} is not the id of a stack; it must be a type in lower case, `-` and a UUID");
+            return Err(Error::new(ErrorKind::InvalidInput, message));
+        }
+        Ok(self.stacks.join(stack_id))
+    }
+
+    /// A new name for a part of a stack.
+    fn part(&self, stack_id: &str) -> PathBuf {
+        self.stacks.join(format!(".{stack_id}.{}.tmp", Uuid::now_v7()))
+    }
+}
+
+impl Provider for Directory {
+    fn create(&mut self, stack_id: &str, template: &str) -> io::Result<()> {
+        let home = self.home(stack_id)?;
+        if home.try_exists()? {
+            return Ok(());
+        }
+        let part = self.part(stack_id);
+        let made = copy_folder(&self.templates.join(template), &part).and_then(|()| fs::rename(&part, &home));
+        let Err(error) = made else { return Ok(()) };
+        // What cannot be removed here is found and discarded later.
+        let _ = fs::remove_dir_all(&part);
+        // Another attempt may have been faster.
+        if home.try_exists()? { Ok(()) } else { Err(error) }
+    }
+
+    fn configure(&mut self, stack_id: &str, tenant: &Tenant) -> io::Result<()> {
+        let home = self.home(stack_id)?;
+        match fs::read_to_string(home.join(PAGE_TEMPLATE)) {
+            Ok(template) => replace(&home, "index.html", &page::render(&template, stack_id, tenant))?,
+            // A template may do without.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(at(&home.join(PAGE_TEMPLATE), &error)),
+        }
+        // Last, because who finds it here takes the stack for ready.
+        let trial = json!({
+            "trialId": tenant.trial_id,
+            "leadId": tenant.lead_id,
+            "type": tenant.trial_type,
+            "stackId": stack_id,
+            "expiresAt": tenant.expires_at,
+            "ends": page::time(tenant.expires_at),
+        });
+        replace(&home, "trial.json", &format!("{trial:#}\n"))
+    }
+
+    fn delete(&mut self, stack_id: &str) -> io::Result<()> {
+        let (home, part) = (self.home(stack_id)?, self.part(stack_id));
+        match fs::rename(&home, &part) {
+            Ok(()) => fs::remove_dir_all(&part).map_err(|error| at(&part, &error)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(at(&home, &error)),
+        }
+    }
+
+    fn exists(&self, stack_id: &str) -> io::Result<bool> {
+        self.home(stack_id)?.try_exists()
+    }
+
+    fn list(&self) -> io::Result<Vec<Found>> {
+        let mut all = Vec::new();
+        for entry in fs::read_dir(&self.stacks).map_err(|error| at(&self.stacks, &error))? {
+            let entry = entry?;
+            // What this plugin cannot have made is not touched.
+            if entry.file_type()?.is_dir()
+                && let Some(found) = entry.file_name().to_str().and_then(found)
+            {
+                all.push(found);
+            }
+        }
+        all.sort();
+        Ok(all)
+    }
+
+    fn discard(&mut self, found: &Found) -> io::Result<()> {
+        match found.extent {
+            Extent::Whole => self.delete(&found.stack_id),
+            Extent::Part => match fs::remove_dir_all(self.stacks.join(&found.name)) {
+                Err(error) if error.kind() != ErrorKind::NotFound => Err(at(&self.stacks.join(&found.name), &error)),
+                _ => Ok(()),
+            },
+        }
+    }
+}
+
+/// What a folder of this name is.
+fn found(name: &str) -> Option<Found> {
+    let (stack_id, extent) = match name.strip_prefix('.') {
+        Some(part) => {
+            let (stack_id, unique) = part.strip_suffix(".tmp")?.rsplit_once('.')?;
+            Uuid::try_parse(unique).ok()?;
+            (stack_id, Extent::Part)
+        }
+        None => (name, Extent::Whole),
+    };
+    is_stack_id(stack_id).then(|| Found { name: name.to_owned(), stack_id: stack_id.to_owned(), extent })
+}
+
+/// Whether a text is a type in lower case, `-` and a UUID.
+fn is_stack_id(text: &str) -> bool {
+    let Some((trial_type, uuid)) = text.len().checked_sub(UUID_LENGTH).and_then(|at| text.split_at_checked(at)) else {
+        return false;
+    };
+    let letters =
+        trial_type.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte));
+    letters && trial_type.len() > 1 && trial_type.ends_with('-') && Uuid::try_parse(uuid).is_ok()
+}
+
+/// Copies a folder with all that is in it. Links are refused: they might lead out of the template.
+fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
+    if !fs::symlink_metadata(from).map_err(|error| at(from, &error))?.is_dir() {
+        return Err(Error::new(ErrorKind::NotADirectory, format!("{}: is not a folder", from.display())));
+    }
+    fs::create_dir(to).map_err(|error| at(to, &error))?;
+    for entry in fs::read_dir(from).map_err(|error| at(from, &error))? {
+        let entry = entry?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            copy_folder(&source, &target)?;
+        } else if kind.is_file() {
+            fs::copy(&source, &target).map_err(|error| at(&source, &error))?;
+        } else {
+            let message = format!("{}: is neither a file nor a folder; put a copy in its place", source.display());
+            return Err(Error::new(ErrorKind::InvalidInput, message));
+        }
+    }
+    Ok(())
+}
+
+/// Puts a file into a folder, whole, in place of the one that is there.
+fn replace(folder: &Path, name: &str, text: &str) -> io::Result<()> {
+    let (draft, file) = (folder.join(format!(".{name}.tmp")), folder.join(name));
+    fs::write(&draft, text).and_then(|()| fs::rename(&draft, &file)).map_err(|error| at(&file, &error))
+}
+
+fn at(path: &Path, error: &Error) -> Error {
+    Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use super::*;
+
+    const STACK: &str = "acs-01890a5d-ac96-774b-bcce-b302099a8057";
+
+    /// A folder with `stacks` and `templates/acs`, removed at the end.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new() -> Self {
+            let root = std::env::temp_dir().join(format!("stack-manager-{}", Uuid::now_v7()));
+            fs::create_dir_all(root.join("stacks")).unwrap();
+            fs::create_dir_all(root.join("templates/acs/assets")).unwrap();
+            fs::write(root.join("templates/acs/index.html"), "warm").unwrap();
+            fs::write(root.join("templates/acs/index.template.html"), "<p>{{leadId}}</p>").unwrap();
+            fs::write(root.join("templates/acs/assets/style.css"), "p {}").unwrap();
+            Self(root)
+        }
+
+        fn provider(&self) -> Directory {
+            Directory::new(self.0.join("stacks"), self.0.join("templates"))
+        }
+
+        fn read(&self, file: &str) -> String {
+            fs::read_to_string(self.0.join("stacks").join(STACK).join(file)).unwrap()
+        }
+
+        fn names(&self) -> Vec<String> {
+            let entries = fs::read_dir(self.0.join("stacks")).unwrap();
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            fs::remove_dir_all(&self.0).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_stack_is_made_prepared_and_deleted_and_each_can_be_repeated() {
+        let folder = Folder::new();
+        let mut provider = folder.provider();
+        for _ in 0..2 {
+            provider.create(STACK, "acs").unwrap();
+            assert_eq!((folder.read("index.html"), folder.read("assets/style.css")), ("warm".into(), "p {}".into()));
+        }
+        let tenant = Tenant {
+            trial_id: "t1".to_owned(),
+            lead_id: "<b>".to_owned(),
+            trial_type: "ACS".to_owned(),
+            expires_at: 1_589_379_579.5,
+        };
+        for _ in 0..2 {
+            provider.configure(STACK, &tenant).unwrap();
+            assert_eq!(folder.read("index.html"), "<p>&lt;b&gt;</p>");
+            let trial: serde_json::Value = serde_json::from_str(&folder.read("trial.json")).unwrap();
+            assert_eq!((&trial["trialId"], &trial["ends"]), (&json!("t1"), &json!("2020-05-13 14:19 UTC")));
+        }
+        assert_eq!(provider.list().unwrap().len(), 1);
+        for _ in 0..2 {
+            provider.delete(STACK).unwrap();
+            assert_eq!(folder.names(), [""; 0]);
+        }
+        assert_eq!(provider.configure(STACK, &tenant).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_failed_attempt_leaves_nothing() {
+        let folder = Folder::new();
+        let mut provider = folder.provider();
+        assert_eq!(provider.create(STACK, "none").unwrap_err().kind(), ErrorKind::NotFound);
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("/etc", folder.0.join("templates/acs/etc")).unwrap();
+            let error = provider.create(STACK, "acs").unwrap_err().to_string();
+            assert!(error.contains("acs/etc: is neither a file nor a folder"), "{error}");
+        }
+        assert_eq!(folder.names(), [""; 0]);
+    }
+
+    #[test]
+    fn only_what_was_made_here_is_found() {
+        let folder = Folder::new();
+        let part = format!(".{STACK}.{}.tmp", Uuid::now_v7());
+        for name in [STACK, &part, "lost+found", ".git", "acs-1", &format!(".{STACK}.x.tmp")] {
+            fs::create_dir(folder.0.join("stacks").join(name)).unwrap();
+        }
+        let mut provider = folder.provider();
+        let found = provider.list().unwrap();
+        let extents: Vec<_> = found.iter().map(|found| (found.name.as_str(), found.extent)).collect();
+        assert_eq!(extents, [(part.as_str(), Extent::Part), (STACK, Extent::Whole)]);
+        found.iter().for_each(|found| provider.discard(found).unwrap());
+        assert_eq!(folder.names().len(), 4);
+    }
+
+    #[test]
+    fn other_names_are_refused() {
+        let uuid = &STACK[4..];
+        for name in ["", ".", "..", "acs", uuid, &format!("-{uuid}"), &format!("../{uuid}"), &format!("a/b-{uuid}")] {
+            let mut provider = Directory::new("/nowhere", "/nowhere");
+            assert_eq!(provider.delete(name).unwrap_err().kind(), ErrorKind::InvalidInput, "{name}");
+        }
+    }
+}

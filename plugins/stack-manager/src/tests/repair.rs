@@ -1,0 +1,154 @@
+//! What a reconciliation finds, and what it does about it.
+
+use serde_json::json;
+
+use super::fake::{World, names};
+
+/// A world with so many warm stacks, two minutes later.
+fn warm(count: usize) -> World {
+    let mut world = World::new(count);
+    world.reconcile();
+    assert_eq!(names(&world.settle()), format!("StackWarm*{count}"));
+    world.host.now += 120_000;
+    world
+}
+
+/// Reconciles until nothing is left to do: what was said, and what is there.
+#[track_caller]
+fn check(world: &mut World, said: &str, there: &str) {
+    world.reconcile();
+    assert_eq!(names(&world.settle()), said);
+    assert_eq!(world.count(), there);
+    world.reconcile();
+    assert_eq!(world.take(), [], "a second run finds nothing");
+}
+
+#[test]
+fn what_is_in_order_stays_as_it_is() {
+    let mut world = warm(2);
+    world.reserve("t1");
+    world.handle("OnlineTrial", "TrialAssigned", &json!({ "type": "ACS" }));
+    world.settle();
+    check(&mut world, "", "1 assigned 2 warm, 2 pooled, 3 folders");
+}
+
+#[test]
+fn only_the_loading_of_this_plugin_begins_a_run() {
+    let mut world = World::new(1);
+    world.handle("trialbridge", "PluginLoaded", &json!({ "plugin": "metrics" }));
+    assert_eq!(world.take(), []);
+    for detail_type in ["PluginLoaded", "DaemonStarted", "RulesReloaded"] {
+        world.configure(world.keys("pool").len() + 1);
+        world.handle("trialbridge", detail_type, &json!({ "plugin": "stack-manager" }));
+        assert_eq!(names(&world.take()), "StackCreateRequested*1", "{detail_type}");
+    }
+}
+
+#[test]
+fn a_stack_that_was_never_built_is_asked_for_again() {
+    let mut world = World::new(1);
+    world.reconcile();
+    world.take();
+    world.host.now += 60_000;
+    world.reconcile();
+    assert_eq!(world.take(), []);
+    world.host.now += 1;
+    check(&mut world, "StackWarm*1", "1 warm, 1 pooled, 1 folders");
+}
+
+#[test]
+fn a_warm_stack_without_folder_is_replaced() {
+    let mut world = warm(2);
+    world.folders.all.pop_first();
+    world.reconcile();
+    let said = world.settle();
+    assert_eq!(names(&said), "StackFailed*1 StackWarm*1");
+    assert_eq!((&said[0].1["state"], &said[0].1["reason"]), (&json!("WARM"), &json!("its folder is gone")));
+    check(&mut world, "", "2 warm, 2 pooled, 2 folders");
+}
+
+#[test]
+fn the_stack_of_a_trial_that_is_gone_goes_too() {
+    let mut world = warm(1);
+    world.reserve("t1");
+    world.host.trials.clear();
+    check(&mut world, "StackDeleted*1 StackWarm*1", "1 warm, 1 pooled, 1 folders");
+    // Not if it is younger than a minute.
+    world.reserve("t2");
+    world.host.trials.clear();
+    world.reconcile();
+    assert_eq!(names(&world.settle()), "StackWarm*1");
+    assert_eq!(world.count(), "1 assigned 1 warm, 1 pooled, 2 folders");
+}
+
+#[test]
+fn folders_without_a_record_are_discarded() {
+    let mut world = warm(1);
+    let whole = world.keys("stacks").remove(0);
+    world.folders.all.insert("acs-nobody".to_owned(), None);
+    world.folders.all.insert(format!(".{whole}"), None);
+    check(&mut world, "", "1 warm, 1 pooled, 1 folders");
+
+    // What is being built is left alone.
+    world.put("stacks", "acs-new", &json!({ "type": "ACS", "state": "CREATING", "createdAt": world.host.now }));
+    world.folders.all.insert(".acs-new".to_owned(), None);
+    check(&mut world, "", "1 creating 1 warm, 1 pooled, 2 folders");
+
+    for number in 0..120 {
+        world.folders.all.insert(format!("acs-{number:03}"), None);
+    }
+    world.reconcile();
+    assert_eq!(names(&world.host.emitted), "ReconcileContinued*1");
+    assert_eq!(world.count(), "1 creating 1 warm, 1 pooled, 72 folders");
+    world.settle();
+    assert_eq!(world.count(), "1 creating 1 warm, 1 pooled, 2 folders");
+}
+
+#[test]
+fn a_smaller_pool_retires_the_youngest() {
+    let mut world = warm(4);
+    let oldest = world.keys("pool").remove(0);
+    world.configure(1);
+    world.reconcile();
+    // The folders stay until the retirement is committed.
+    assert_eq!(world.count(), "1 warm, 1 pooled, 4 folders");
+    let said = world.settle();
+    assert_eq!(names(&said), "StackDeleted*3");
+    assert!(said.iter().all(|(_, detail)| detail["state"] == "WARM"));
+    assert_eq!(world.count(), "1 warm, 1 pooled, 1 folders");
+    assert_eq!(world.keys("pool"), [oldest]);
+}
+
+#[test]
+fn a_type_that_is_removed_loses_its_pool_but_not_its_trials() {
+    let mut world = warm(200);
+    world.reserve("t1");
+    world.host.config = json!({ "pools": {} }).to_string();
+    check(&mut world, "StackDeleted*199", "1 assigned, 0 pooled, 1 folders");
+
+    // An order that is on its way when its type is removed.
+    let mut world = World::new(1);
+    world.reconcile();
+    world.host.config = json!({ "pools": {} }).to_string();
+    assert_eq!(names(&world.settle()), "StackDeleted*1");
+    assert_eq!(world.count(), ", 0 pooled, 0 folders");
+}
+
+#[test]
+fn pool_entries_without_a_stack_are_removed() {
+    let mut world = warm(1);
+    world.put("pool", "ACS/acs-nobody", &json!({ "state": "WARM" }));
+    check(&mut world, "", "1 warm, 1 pooled, 1 folders");
+    assert_eq!(world.host.warnings.borrow().len(), 1);
+}
+
+#[test]
+fn many_stacks_are_mended_over_several_calls() {
+    let mut world = warm(1000);
+    for number in 0..1000 {
+        world.reserve(&format!("t{number}"));
+    }
+    world.host.trials.clear();
+    world.configure(0);
+    check(&mut world, "StackDeleted*1000", ", 0 pooled, 0 folders");
+}

@@ -1,0 +1,41 @@
+//! What a plugin may do, made visible.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::bindings::exports::trialbridge::plugin::handler::{Event, Failure};
+use crate::bindings::trialbridge::plugin::{events, kv};
+use crate::order::{Order, give_up};
+
+/// Reads a number, and writes it back with one more: two calls at once would lose one if they did not conflict.
+pub(crate) fn counter(order: &Order) -> Result<(), Failure> {
+    let key = order.text("key", "some");
+    let stored = kv::get("counters", key).map_err(give_up)?.unwrap_or_else(|| b"0".to_vec());
+    let number = String::from_utf8_lossy(&stored).parse::<u64>();
+    let number = number.map_err(|error| Failure::Permanent(format!("`{key}` holds no number: {error}")))?;
+    thread::sleep(Duration::from_millis(order.millis()));
+    kv::set("counters", key, (number + 1).to_string().as_bytes()).map_err(give_up)
+}
+
+pub(crate) fn echo(event: &Event) -> Result<(), Failure> {
+    kv::set("echo", &event.id, event.detail.as_bytes()).map_err(give_up)
+}
+
+pub(crate) fn emit(order: &Order) -> Result<(), Failure> {
+    (0..order.number("count", 1)).try_for_each(|number| events::emit(&order.event(number)).map_err(give_up))
+}
+
+pub(crate) fn emit_after(order: &Order) -> Result<(), Failure> {
+    events::emit_after(&order.event(0), order.millis()).map(drop).map_err(give_up)
+}
+
+pub(crate) fn slow(order: &Order) -> Result<(), Failure> {
+    let pause = Duration::from_millis(order.millis());
+    if order.text("how", "sleep") == "busy" {
+        let begin = Instant::now();
+        while begin.elapsed() < pause {}
+    } else {
+        thread::sleep(pause);
+    }
+    Ok(())
+}
