@@ -6,6 +6,7 @@ mod crash;
 mod daemon;
 mod expiry;
 mod isolation;
+mod journal;
 mod lifecycle;
 mod reload;
 mod support;

@@ -15,7 +15,7 @@ use crate::bus::{Audience, Bus, Change, Publication};
 use crate::clock::Timestamp;
 use crate::event::Delayed;
 use crate::storage::key::TimerKind;
-use crate::storage::{CommitError, Expect, Key, KeyRange, Version, Versioned, Write};
+use crate::storage::{self, CommitError, Expect, Key, KeyRange, Version, Versioned, Write};
 use crate::telemetry::Metrics;
 use crate::trials::Trials;
 
@@ -105,22 +105,31 @@ impl Timers {
     }
 
     /// The timers that are due, the earliest first, and when the first of the others will be.
-    fn due(&self, now: Timestamp) -> Result<(Vec<Due>, Option<Timestamp>), crate::storage::Error> {
+    fn due(&self, now: Timestamp) -> Result<(Vec<Due>, Option<Timestamp>), storage::Error> {
         let mut due = Vec::new();
         let mut next: Option<Timestamp> = None;
         for kind in TimerKind::ALL {
-            for (key, stored) in self.bus.storage().scan(&KeyRange::timers(kind), BATCH)? {
-                let Key::Timer { kind, due: at, id } = &key else { continue };
-                if *at > now {
-                    next = Some(next.map_or(*at, |next| next.min(*at)));
-                    break;
+            // Most looks find nothing that is due, so the first one is looked at alone.
+            match self.earliest(kind, 1)?.first() {
+                Some(first) if first.due <= now => {
+                    due.extend(self.earliest(kind, BATCH)?.into_iter().filter(|timer| timer.due <= now));
                 }
-                due.push(Due { kind: *kind, due: *at, id: id.clone(), key, stored });
+                Some(first) => next = Some(next.map_or(first.due, |next| next.min(first.due))),
+                None => {}
             }
         }
         due.sort_by_key(|timer| timer.due);
         due.truncate(BATCH);
         Ok((due, next))
+    }
+
+    fn earliest(&self, kind: TimerKind, limit: usize) -> Result<Vec<Due>, storage::Error> {
+        let found = self.bus.storage().scan(&KeyRange::timers(kind), limit)?;
+        let timers = found.into_iter().filter_map(|(key, stored)| match &key {
+            Key::Timer { kind, due, id } => Some(Due { kind: *kind, due: *due, id: id.clone(), key, stored }),
+            _ => None,
+        });
+        Ok(timers.collect())
     }
 
     async fn fire_one(&self, timer: &Due) -> Result<(), crate::trials::Error> {

@@ -125,7 +125,7 @@ impl Reloader {
         let mut reloader = Self { builder: Builder::new(paths, runtime, config), targets, handle };
         reloader.builder.make_folders().map_err(StartError::Folder)?;
         let changes = reloader.builder.look_at_plugins().await;
-        reloader.put_in_force();
+        reloader.put_in_force().await;
         reloader.announce(changes).await;
         Ok(reloader)
     }
@@ -166,12 +166,12 @@ impl Reloader {
         }
         changes.extend(self.builder.look_at_plugins().await);
         if changes.iter().any(Change::is_good) {
-            self.put_in_force();
+            self.put_in_force().await;
         }
         self.announce(changes).await;
     }
 
-    fn put_in_force(&mut self) {
+    async fn put_in_force(&mut self) {
         let config = self.builder.config();
         let now = self.targets.bus.now();
         self.targets.bus.replace_rules(config.rules.clone());
@@ -179,6 +179,9 @@ impl Reloader {
         self.targets.stacks.store(config.stacks.as_ref().map(|stacks| Arc::new(stacks.folder.clone())));
         self.targets.retention.store(Arc::new(config.journal.retention));
         self.targets.plugins.replace(self.builder.plugins(), now);
+        if let Err(error) = schedules::reconcile(&self.targets.bus).await {
+            tracing::error!(%error, "the schedules cannot be stored");
+        }
     }
 
     /// Tells everybody what became of the files.
@@ -198,9 +201,6 @@ impl Reloader {
             if let Err(error) = self.targets.bus.publish(event).await {
                 tracing::error!(%error, detail_type, "the event cannot be published");
             }
-        }
-        if let Err(error) = schedules::reconcile(&self.targets.bus).await {
-            tracing::error!(%error, "the schedules cannot be stored");
         }
     }
 
