@@ -94,11 +94,7 @@ impl Trial {
 
     /// The key of the index entry.
     pub fn index_key(&self) -> Key {
-        Key::TrialIndex {
-            status: self.status.clone(),
-            trial_type: self.trial_type.clone(),
-            id: self.trial_id.clone(),
-        }
+        Key::TrialIndex { status: self.status.clone(), trial_type: self.trial_type.clone(), id: self.trial_id.clone() }
     }
 
     /// Writes that turn the stored record `old` into this one, its index entry included. The timer is not touched.

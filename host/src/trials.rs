@@ -105,7 +105,9 @@ pub enum Error {
         field: &'static str,
     },
     /// The id belongs to a trial that has ended.
-    #[error("trialId: trial `{id}` was requested before and ended at {ended}; its id can be used again 24 h after that")]
+    #[error(
+        "trialId: trial `{id}` was requested before and ended at {ended}; its id can be used again 24 h after that"
+    )]
     Ended {
         /// The id.
         id: String,
@@ -247,7 +249,8 @@ impl Trials {
             let now = self.bus.now();
             let trial = Trial { expires_at: now.plus(ttl), ..old.clone() };
             if trial.expires_at < old.expires_at {
-                let message = format!("would end the trial before {}, when it ends now; cancel it instead", old.expires_at);
+                let message =
+                    format!("would end the trial before {}, when it ends now; cancel it instead", old.expires_at);
                 return Err(Error::Invalid { field: "ttl", message });
             }
             let mut writes = trial.replacing(&old);
@@ -369,8 +372,8 @@ impl Trials {
         let Some(Versioned { version, value }) = self.bus.storage().get(&Key::Trial(id.to_owned()))? else {
             return Ok(None);
         };
-        let stored = Stored::decode(&value)
-            .map_err(|error| Error::Corrupt { id: id.to_owned(), reason: error.to_string() })?;
+        let stored =
+            Stored::decode(&value).map_err(|error| Error::Corrupt { id: id.to_owned(), reason: error.to_string() })?;
         Ok(Some((stored, version)))
     }
 
@@ -463,7 +466,8 @@ fn cursor(filter: &Filter) -> Result<Option<Key>, Error> {
     match (parts.next(), parts.next(), parts.next()) {
         (Some(status), Some(trial_type), Some(id)) => Ok(Some(Key::TrialIndex { status, trial_type, id })),
         _ => {
-            let message = format!("`{after}` is not a cursor; give the `next` of the page before, with the same filters");
+            let message =
+                format!("`{after}` is not a cursor; give the `next` of the page before, with the same filters");
             Err(Error::Invalid { field: "after", message })
         }
     }

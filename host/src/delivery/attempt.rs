@@ -134,9 +134,8 @@ impl Context {
         delivery.failed += 1;
         delivery.error = Some(error.to_string());
         let rules = self.bus.rules();
-        let policy = rules
-            .target(&delivery.rule, &delivery.target)
-            .map_or_else(RetryPolicy::default, |target| target.retry);
+        let policy =
+            rules.target(&delivery.rule, &delivery.target).map_or_else(RetryPolicy::default, |target| target.retry);
         let verdict = match &error {
             CallError::Permanent(_) => Verdict::Never(Exhausted::PermanentFailure),
             CallError::RetryAfter(wait, _) => retry::after_failure(&policy, &delivery, now, Some(*wait), 1.0),

@@ -104,7 +104,10 @@ impl Engine {
         }
         let drained = async { while self.attempts.join_next().await.is_some() {} };
         if tokio::time::timeout(DRAIN, drained).await.is_err() {
-            tracing::warn!("handlers that did not finish in {} s will be called again at the next start", DRAIN.as_secs());
+            tracing::warn!(
+                "handlers that did not finish in {} s will be called again at the next start",
+                DRAIN.as_secs()
+            );
         }
     }
 
@@ -180,7 +183,8 @@ impl Lane {
         room: usize,
         storage: &dyn Storage,
     ) -> Result<Vec<(Delivery, storage::Version)>, storage::Error> {
-        let after = self.after.map(|(sequence, ordinal)| DeliveryId { plugin: plugin.to_owned(), sequence, ordinal }.key());
+        let after =
+            self.after.map(|(sequence, ordinal)| DeliveryId { plugin: plugin.to_owned(), sequence, ordinal }.key());
         // Those in hand may stand in the way, when the place was set back for one that came back.
         let limit = room + self.in_hand.len();
         let found = storage.scan(&KeyRange::deliveries(plugin, 0).after(after.as_ref()), limit)?;

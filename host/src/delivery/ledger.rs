@@ -275,8 +275,7 @@ impl Ledger {
                 || Recorded::encode(letter.event.to_json(), letter.delivery.created, letter.cause.as_ref()),
                 |event| event.value,
             );
-            let delivery =
-                Delivery { created: self.bus.now(), failed: 0, error: None, ..letter.delivery.clone() };
+            let delivery = Delivery { created: self.bus.now(), failed: 0, error: None, ..letter.delivery.clone() };
             let change = Change {
                 expects: vec![Expect::Key(letter.key(), version), Expect::Key(event_key.clone(), event_version)],
                 writes: vec![
@@ -522,7 +521,10 @@ mod tests {
         ] {
             assert_eq!(world.pages(state, plugin, 1000), (expected.iter().map(ToString::to_string).collect(), 1));
             let (one_by_one, pages) = world.pages(state, plugin, 1);
-            assert_eq!((one_by_one.as_slice(), pages), (world.pages(state, plugin, 1000).0.as_slice(), expected.len().max(1)));
+            assert_eq!(
+                (one_by_one.as_slice(), pages),
+                (world.pages(state, plugin, 1000).0.as_slice(), expected.len().max(1))
+            );
         }
         for cursor in ["", "ready", "dead/1/0", "waiting/x/a/1/0", "ready/1/0"] {
             let filter = Filter { after: Some(cursor.to_owned()), limit: 1, ..Filter::default() };
@@ -533,11 +535,9 @@ mod tests {
     #[tokio::test]
     async fn a_delivery_is_found_wherever_it_stands() {
         let world = World::new().await;
-        for (plugin, sequence, state, detail_type) in [
-            ("a", 1, ListState::Ready, "E1"),
-            ("a", 3, ListState::Waiting, "E3"),
-            ("a", 5, ListState::Dead, "E5"),
-        ] {
+        for (plugin, sequence, state, detail_type) in
+            [("a", 1, ListState::Ready, "E1"), ("a", 3, ListState::Waiting, "E3"), ("a", 5, ListState::Dead, "E5")]
+        {
             let listed = world.ledger.get(&id(plugin, sequence)).expect("there is one");
             assert_eq!((listed.state, listed.detail_type.as_deref()), (state, Some(detail_type)));
             assert_eq!(listed.next_attempt_at.is_some(), state == ListState::Waiting);

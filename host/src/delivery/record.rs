@@ -93,11 +93,7 @@ impl FromStr for DeliveryId {
         let parse = || {
             let (rest, ordinal) = text.rsplit_once('/')?;
             let (plugin, sequence) = rest.rsplit_once('/')?;
-            Some(Self {
-                plugin: plugin.to_owned(),
-                sequence: sequence.parse().ok()?,
-                ordinal: ordinal.parse().ok()?,
-            })
+            Some(Self { plugin: plugin.to_owned(), sequence: sequence.parse().ok()?, ordinal: ordinal.parse().ok()? })
         };
         parse().ok_or_else(|| format!("`{text}` is not the id of a delivery; it looks like assign-trial/17/0"))
     }

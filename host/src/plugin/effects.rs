@@ -182,7 +182,8 @@ impl Effects {
 
     fn spend(&mut self, operations: usize, bytes: usize) -> Result<(), Error> {
         if self.operations + operations > MAX_OPERATIONS {
-            let message = format!("one call may make at most {MAX_OPERATIONS} changes; emit an event and go on when it arrives");
+            let message =
+                format!("one call may make at most {MAX_OPERATIONS} changes; emit an event and go on when it arrives");
             return Err(Error::Limit(message));
         }
         if self.bytes + bytes > MAX_BYTES {

@@ -9,12 +9,12 @@ use wasmtime::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
 use wasmtime_wasi::{FsPerms, HostWallClock, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+use super::Call;
 use super::capability::http::Egress;
 use super::compiled::LoadError;
 use super::effects::Effects;
 use super::output::Output;
 use super::runtime::Runtime;
-use super::Call;
 use crate::clock::Clock;
 use crate::config::{Access, Grants, PluginSettings};
 use crate::storage::{Key, Storage};

@@ -26,7 +26,7 @@ use crate::config::{Config, Diagnostics};
 use crate::delivery::schedules;
 use crate::event::Event;
 use crate::plugin::{LoadError, Registry, Runtime};
-use crate::telemetry::{Metrics, Outcome};
+use crate::telemetry::{Metrics, Reload};
 use crate::trials::Trials;
 
 /// Where the files are.
@@ -210,7 +210,7 @@ impl Reloader {
         match change {
             Change::Rules { rules } => {
                 tracing::info!(rules, "rules.toml is in force");
-                metrics.rules_reload(Outcome::Acknowledged);
+                metrics.rules_reload(Reload::InForce);
                 let now = bus.now();
                 self.handle.set_status(|status| {
                     status.reloaded_at = now;
@@ -219,17 +219,17 @@ impl Reloader {
             }
             Change::RulesRejected { error } => {
                 tracing::error!("rules.toml is not put in force, and what was in force still is:\n{error}");
-                metrics.rules_reload(Outcome::DeadLettered);
+                metrics.rules_reload(Reload::Rejected);
                 self.handle.set_status(|status| status.error = Some(error.clone()));
             }
             Change::Plugin { id, hash, version } => {
                 tracing::info!(plugin = id, hash = &hash[..12], version, "the plugin serves");
-                metrics.plugin_load(Outcome::Acknowledged);
+                metrics.plugin_load(Reload::InForce);
                 plugins.note(id, None);
             }
             Change::PluginRejected { id, error } => {
                 tracing::error!(plugin = id, error, "the plugin's file is not put in force");
-                metrics.plugin_load(Outcome::DeadLettered);
+                metrics.plugin_load(Reload::Rejected);
                 plugins.note(id, Some(error.clone()));
             }
             Change::PluginRemoved { id } => {

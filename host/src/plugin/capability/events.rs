@@ -77,8 +77,8 @@ impl Guest {
         if !self.settings.grants.emit.contains(&new.source) {
             return Err(self.denied(&format!("emit = [\"{}\"]", new.source)));
         }
-        let detail = RawValue::from_string(new.detail)
-            .map_err(|error| Error::Invalid(format!("detail: not JSON: {error}")))?;
+        let detail =
+            RawValue::from_string(new.detail).map_err(|error| Error::Invalid(format!("detail: not JSON: {error}")))?;
         let mut event = Event::new(&new.source, &new.detail_type, self.current()?.call.now, detail);
         event.resources = new.resources;
         event.check().map_err(|error| Error::Invalid(error.to_string()))?;

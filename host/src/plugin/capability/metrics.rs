@@ -3,8 +3,8 @@
 use crate::plugin::bindings::trialbridge::plugin::metrics::{Host, Label};
 use crate::plugin::bindings::trialbridge::plugin::types::Error;
 use crate::plugin::guest::Guest;
-use crate::storage::{Key, KeyRange};
 use crate::storage::metric::MetricChange;
+use crate::storage::{Key, KeyRange};
 
 /// What the daemon's own metrics begin with.
 const RESERVED: &str = "trialbridge_";
@@ -50,7 +50,8 @@ impl Guest {
         labels.sort();
         for (label, value) in &labels {
             if !is_name(label) || matches!(label.as_str(), "plugin" | "le") || value.len() > MAX_LABEL {
-                let message = format!("labels: {label:?} is not a label, or its value is longer than {MAX_LABEL} bytes");
+                let message =
+                    format!("labels: {label:?} is not a label, or its value is longer than {MAX_LABEL} bytes");
                 return Err(Error::Invalid(message));
             }
         }

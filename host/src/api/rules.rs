@@ -1,0 +1,53 @@
+//! GET /rules.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::Uri;
+use serde_json::{Value, json};
+
+use super::Context;
+use super::path::Named;
+use super::problem::Problem;
+use super::query::Query;
+use crate::config::duration;
+use crate::rules::{Rule, Target};
+
+/// The rules in force, in the order of rules.toml, and what became of its latest change.
+pub(super) async fn list(State(context): State<Context>, uri: Uri) -> Result<Json<Value>, Problem> {
+    Query::read(&uri, &[])?;
+    let rules: Vec<Value> = context.bus.rules().rules().iter().map(shown).collect();
+    Ok(Json(json!({ "rules": rules, "reload": context.reload.status() })))
+}
+
+/// One rule.
+pub(super) async fn get(State(context): State<Context>, Named(name): Named) -> Result<Json<Value>, Problem> {
+    let rules = context.bus.rules();
+    let rule = rules.rule(&name).map(shown);
+    rule.map(Json).ok_or_else(|| Problem::not_found(format!("there is no rule `{name}`; GET /rules lists them")))
+}
+
+fn shown(rule: &Rule) -> Value {
+    // The text was read as JSON when the rule was made.
+    let pattern = rule.pattern_text.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
+    json!({
+        "name": rule.name,
+        "description": rule.description,
+        "enabled": rule.enabled,
+        "pattern": pattern,
+        "schedule": rule.schedule.as_ref().map(ToString::to_string),
+        "targets": rule.targets.iter().map(shown_target).collect::<Vec<_>>(),
+    })
+}
+
+fn shown_target(target: &Target) -> Value {
+    json!({
+        "id": target.id,
+        "plugin": target.plugin,
+        "retry": {
+            "maximumAttempts": target.retry.maximum_attempts,
+            "maximumAge": duration::format(target.retry.maximum_age),
+            "minimumBackoff": duration::format(target.retry.minimum_backoff),
+            "maximumBackoff": duration::format(target.retry.maximum_backoff),
+        },
+    })
+}

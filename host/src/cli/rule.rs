@@ -1,0 +1,50 @@
+//! `trialbridge rule`.
+
+use clap::Subcommand;
+use serde_json::Value;
+
+use super::Failure;
+use super::client::Client;
+use super::output::{Output, text};
+
+/// Look at the rules in force.
+#[derive(Debug, Subcommand)]
+pub(super) enum Rule {
+    /// List the rules in force.
+    #[command(after_help = "Example:\n  trialbridge rule list")]
+    List,
+    /// Show a rule.
+    #[command(after_help = "Example:\n  trialbridge rule show assign-trial")]
+    Show {
+        /// The rule's name.
+        name: String,
+    },
+}
+
+impl Rule {
+    pub(super) async fn execute(self, client: &Client, output: Output) -> Result<(), Failure> {
+        match self {
+            Self::List => {
+                let answer = client.get(&["rules"], &[]).await?;
+                if output.json {
+                    return Ok(output.value(&answer)?);
+                }
+                let rules = answer["rules"].as_array().cloned().unwrap_or_default();
+                let rows: Vec<Vec<String>> = rules.iter().map(row).collect();
+                output.table(&["RULE", "STATE", "TARGETS", "SCHEDULE", "DESCRIPTION"], &rows)?;
+                if let Some(error) = answer["reload"]["error"].as_str() {
+                    output.line(&format!("\nthe newest rules.toml is not in force:\n{error}"))?;
+                }
+                Ok(())
+            }
+            Self::Show { name } => Ok(output.value(&client.get(&["rules", &name], &[]).await?)?),
+        }
+    }
+}
+
+fn row(rule: &Value) -> Vec<String> {
+    let targets = rule["targets"].as_array().cloned().unwrap_or_default();
+    let targets: Vec<String> = targets.iter().map(|target| text(&target["plugin"])).collect();
+    let state = if rule["enabled"] == true { "enabled" } else { "disabled" };
+    vec![text(&rule["name"]), state.to_owned(), targets.join(","), text(&rule["schedule"]), text(&rule["description"])]
+}

@@ -1,0 +1,98 @@
+//! `trialbridge run`: the daemon.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use sd_notify::NotifyState;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use trialbridge::Host;
+use trialbridge::api::Token;
+use trialbridge::host::StartError;
+
+use super::Failure;
+
+/// Run the daemon, until SIGTERM or SIGINT; SIGHUP looks at all files again.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  trialbridge run --config rules.toml --plugins plugins --data data --listen 127.0.0.1:7878\n\n\
+    The log goes to standard error: lines for people on a terminal, JSON otherwise. TRIALBRIDGE_LOG=debug says more."
+)]
+pub(super) struct Run {
+    /// The configuration.
+    #[arg(long, default_value = "rules.toml", value_name = "FILE")]
+    config: PathBuf,
+    /// The folder of the plugins.
+    #[arg(long, default_value = "plugins", value_name = "DIR")]
+    plugins: PathBuf,
+    /// The folder of the store; one daemon at a time.
+    #[arg(long, default_value = "data", value_name = "DIR")]
+    data: PathBuf,
+    /// Where to listen; beyond loopback a token is needed. Port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:7878", value_name = "ADDRESS")]
+    listen: SocketAddr,
+}
+
+impl Run {
+    pub(super) async fn execute(self, token_file: Option<&Path>) -> Result<(), Failure> {
+        trialbridge::telemetry::init_tracing();
+        let token = Token::from_env_or_file(token_file).map_err(Failure::Usage)?;
+        // Before anything is started, so that no signal is missed.
+        let mut signals = Signals::new()?;
+        let start = Host::builder()
+            .config(self.config)
+            .plugins(self.plugins)
+            .data(self.data)
+            .listen(self.listen)
+            .token(token)
+            .start();
+        let host = start.await.map_err(|error| match error {
+            StartError::Other(error) => Failure::Refused(format!("{error:#}")),
+            error => Failure::Usage(error.to_string()),
+        })?;
+        tracing::info!(address = %host.address(), "the daemon is ready");
+        tell_systemd(NotifyState::Ready);
+        loop {
+            tokio::select! {
+                () = signals.stop() => break,
+                _ = signals.hangup.recv() => host.reload(),
+            }
+        }
+        tracing::info!("the daemon finishes what it is doing, and stops");
+        tell_systemd(NotifyState::Stopping);
+        tokio::select! {
+            () = host.shutdown() => Ok(()),
+            () = signals.stop() => Err(Failure::Refused("stopped at once, because it was asked twice".to_owned())),
+        }
+    }
+}
+
+/// What the operating system says.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+fn tell_systemd(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "systemd cannot be told");
+    }
+}
