@@ -38,7 +38,8 @@ impl Run {
         trialbridge::telemetry::init_tracing();
         let token = Token::from_env_or_file(token_file).map_err(Failure::Usage)?;
         // Before anything is started, so that no signal is missed.
-        let mut signals = Signals::new()?;
+        let mut stop = Stop::new()?;
+        let mut hangup = signal(SignalKind::hangup())?;
         let start = Host::builder()
             .config(self.config)
             .plugins(self.plugins)
@@ -54,36 +55,31 @@ impl Run {
         tell_systemd(NotifyState::Ready);
         loop {
             tokio::select! {
-                () = signals.stop() => break,
-                _ = signals.hangup.recv() => host.reload(),
+                () = stop.asked() => break,
+                _ = hangup.recv() => host.reload(),
             }
         }
         tracing::info!("the daemon finishes what it is doing, and stops");
         tell_systemd(NotifyState::Stopping);
         tokio::select! {
             () = host.shutdown() => Ok(()),
-            () = signals.stop() => Err(Failure::Refused("stopped at once, because it was asked twice".to_owned())),
+            () = stop.asked() => Err(Failure::Refused("stopped at once, because it was asked twice".to_owned())),
         }
     }
 }
 
-/// What the operating system says.
-struct Signals {
+/// The ways to ask the daemon to stop.
+struct Stop {
     terminate: Signal,
     interrupt: Signal,
-    hangup: Signal,
 }
 
-impl Signals {
+impl Stop {
     fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    async fn stop(&mut self) {
+    async fn asked(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
