@@ -141,8 +141,8 @@ pub struct Metrics {
     resident_memory: Gauge,
 }
 
-/// Writes log lines to standard error from now on: readable on a terminal, JSON otherwise. [`LOG_FILTER`] chooses which; `info`
-/// and above by default. For programs: a library that embeds the daemon has a subscriber of its own.
+/// Writes log lines to standard error from now on: readable on a terminal, JSON otherwise. [`LOG_FILTER`] chooses which;
+/// `info` and above by default. For programs: whoever embeds the daemon has a subscriber of their own.
 pub fn init_tracing() {
     let filter = std::env::var(LOG_FILTER).ok().filter(|filter| !filter.is_empty());
     let parsed = filter.as_deref().map(str::parse::<EnvFilter>).transpose();

@@ -159,15 +159,16 @@ impl Trials {
     /// * [`Error::Storage`], [`Error::Commit`], [`Error::Corrupt`]: the store failed
     pub async fn request(&self, request: Request) -> Result<Requested, Error> {
         length("leadId", &request.lead_id, 256)?;
-        let ttl = self.ttl_in_range(&request.trial_type, request.ttl)?;
         let chosen = chosen_id(&request)?;
         let trial_id = chosen.clone().unwrap_or_else(|| Uuid::now_v7().to_string());
         loop {
+            // Before anything that rules.toml may have changed since.
             if chosen.is_some()
                 && let Some(found) = self.earlier(&trial_id, &request)?
             {
                 return Ok(found);
             }
+            let ttl = self.ttl_in_range(&request.trial_type, request.ttl)?;
             let now = self.bus.now();
             let trial = Trial {
                 trial_id: trial_id.clone(),
@@ -270,16 +271,17 @@ impl Trials {
         }
     }
 
-    /// Ends a trial now. Publishes TrialCancelled with the record as it was; there will be no TrialExpired.
+    /// Ends a trial now, and answers with the record as it was. Publishes TrialCancelled with it; there will be no
+    /// TrialExpired.
     ///
     /// # Errors
     ///
     /// [`Error::NotFound`]: there is none, or it has expired.
-    pub async fn cancel(&self, id: &str) -> Result<Trial, Error> {
+    pub async fn cancel(&self, id: &str) -> Result<(Trial, Version), Error> {
         loop {
             let (trial, version) = self.get(id)?;
             match self.end(&trial, version, "TrialCancelled").await {
-                Ok(()) => return Ok(trial),
+                Ok(()) => return Ok((trial, version)),
                 Err(CommitError::Conflict(_)) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -483,6 +485,10 @@ fn chosen_id(request: &Request) -> Result<Option<String>, Error> {
     if let Some(id) = &request.trial_id {
         length("trialId", id, 128)?;
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | ':' | '-');
+        if matches!(id.as_str(), "." | "..") {
+            let message = format!("`{id}` means a folder in an address; choose another id");
+            return Err(Error::Invalid { field: "trialId", message });
+        }
         if let Some(wrong) = id.chars().find(|c| !fits(*c)) {
             let message = format!("{wrong:?} is not allowed in an id; use A-Z a-z 0-9 . _ : -");
             return Err(Error::Invalid { field: "trialId", message });

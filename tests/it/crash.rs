@@ -74,7 +74,8 @@ async fn request_all(url: Arc<Mutex<String>>) -> Vec<String> {
     for number in 0..TRIALS {
         let id = format!("trial-{number}");
         let lead = format!("lead-{number}");
-        let body = json!({ "trialId": id, "leadId": lead, "type": "ACS", "ttl": format!("{}ms", 1000 + number * 13 % 4000) });
+        let body =
+            json!({ "trialId": id, "leadId": lead, "type": "ACS", "ttl": format!("{}ms", 1000 + number * 13 % 4000) });
         loop {
             let target = format!("{}/trials", url.lock().unwrap());
             // A request that was cut off may have been accepted, and is repeated under its id.

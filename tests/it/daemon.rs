@@ -40,12 +40,23 @@ fn a_second_daemon_on_the_same_data_refuses() {
 fn wrong_rules_at_start_exit_with_2_and_show_the_place() {
     let folder = tempfile::tempdir().unwrap();
     let rules = folder.path().join("rules.toml");
-    std::fs::write(&rules, "[[rules]]\nname = \"a\"\nevent-patern = { source = [\"x\"] }\ntargets = [\"p\"]\n").unwrap();
-    let output = command().args(["run", "--config"]).arg(&rules).arg("--data").arg(folder.path().join("data")).output().unwrap();
+    std::fs::write(&rules, "[[rules]]\nname = \"a\"\nevent-patern = { source = [\"x\"] }\ntargets = [\"p\"]\n")
+        .unwrap();
+    let output =
+        command().args(["run", "--config"]).arg(&rules).arg("--data").arg(folder.path().join("data")).output().unwrap();
     let (_, stderr, code) = outcome(&output);
     assert_eq!(code, Some(2), "{stderr}");
-    assert!(stderr.contains("rules.toml:3:1") && stderr.contains("^^^") && stderr.contains("event-pattern"), "{stderr}");
-    let check = command().args(["check", "--config"]).arg(&rules).arg("--data").arg(folder.path().join("data")).output().unwrap();
+    assert!(
+        stderr.contains("rules.toml:3:1") && stderr.contains("^^^") && stderr.contains("event-pattern"),
+        "{stderr}"
+    );
+    let check = command()
+        .args(["check", "--config"])
+        .arg(&rules)
+        .arg("--data")
+        .arg(folder.path().join("data"))
+        .output()
+        .unwrap();
     assert_eq!(check.status.code(), Some(2));
 }
 
@@ -94,7 +105,8 @@ fn the_command_line_tells_the_life_of_a_trial() {
         assert_eq!(run(&[noun, "list"]).2, Some(0), "{noun} list");
     }
     assert_eq!(run(&["trial", "request", "--type"]).2, Some(2), "usage");
-    let (_, stderr, code) = outcome(&command().args(["--server", "http://127.0.0.1:9", "trial", "list"]).output().unwrap());
+    let (_, stderr, code) =
+        outcome(&command().args(["--server", "http://127.0.0.1:9", "trial", "list"]).output().unwrap());
     assert_eq!(code, Some(1));
     assert!(stderr.contains("trialbridge run"), "{stderr}");
 }
@@ -118,9 +130,24 @@ fn check_finds_the_shipped_configuration_good() {
 #[test]
 fn every_command_has_an_example() {
     let commands = [
-        "run", "check", "trial request", "trial get", "trial list", "trial extend", "trial cancel", "event tail",
-        "event list", "event put", "rule list", "rule show", "plugin list", "plugin show", "delivery list",
-        "delivery show", "delivery redrive", "completions",
+        "run",
+        "check",
+        "trial request",
+        "trial get",
+        "trial list",
+        "trial extend",
+        "trial cancel",
+        "event tail",
+        "event list",
+        "event put",
+        "rule list",
+        "rule show",
+        "plugin list",
+        "plugin show",
+        "delivery list",
+        "delivery show",
+        "delivery redrive",
+        "completions",
     ];
     for name in commands {
         let output = command().args(name.split(' ')).arg("--help").output().unwrap();

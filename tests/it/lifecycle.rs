@@ -59,7 +59,8 @@ async fn more_trials_than_warm_stacks_wait_and_no_two_share_one() {
         world.host.trials().request(request(&format!("lead-{lead}"), 600)).await.unwrap();
     }
     let journal = world.wait_for("all are assigned", |journal| of_type(journal, "TrialAssigned").len() == 20).await;
-    let stacks: BTreeSet<String> = of_type(&journal, "TrialAssigned").iter().map(|e| e["stackId"].to_string()).collect();
+    let stacks: BTreeSet<String> =
+        of_type(&journal, "TrialAssigned").iter().map(|e| e["stackId"].to_string()).collect();
     assert_eq!(stacks.len(), 20);
     assert!(of_type(&journal, "TrialAssignmentFailed").is_empty());
     world.host.shutdown().await;

@@ -77,7 +77,13 @@ async fn counted(url: &str) -> u64 {
         .json()
         .await
         .unwrap();
-    page["events"].as_array().unwrap().iter().map(|entry| entry["event"]["detail"]["value"].as_u64().unwrap()).max().unwrap()
+    page["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["event"]["detail"]["value"].as_u64().unwrap())
+        .max()
+        .unwrap()
 }
 
 #[tokio::test]

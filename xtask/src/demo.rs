@@ -42,7 +42,10 @@ pub(crate) fn run() -> Result<()> {
         })?;
         let url = trial["url"].as_str().context("an assigned trial has a url")?.to_owned();
         let (status, page) = api.fetch(&url)?;
-        ensure!(status == 200 && page.contains(lead.as_str()), "{url} answers {status}, and not with the page of {lead}");
+        ensure!(
+            status == 200 && page.contains(lead.as_str()),
+            "{url} answers {status}, and not with the page of {lead}"
+        );
         say(&format!("   {lead}: {url} answers {status}, with {} bytes that name the lead", page.len()));
         urls.push(url);
     }
@@ -60,9 +63,11 @@ pub(crate) fn run() -> Result<()> {
     say("4. Everything that happened, in order:");
     let events = wait("every step is in the journal", || {
         let events = api.events()?;
-        let complete = trials.keys().all(|id| ["TrialRequested", "TrialAssigned", "TrialExpired", "StackDeleted"]
-            .iter()
-            .all(|step| count(&events, step, id) > 0));
+        let complete = trials.keys().all(|id| {
+            ["TrialRequested", "TrialAssigned", "TrialExpired", "StackDeleted"]
+                .iter()
+                .all(|step| count(&events, step, id) > 0)
+        });
         Ok(complete.then_some(events))
     })?;
     for entry in &events {
@@ -71,7 +76,11 @@ pub(crate) fn run() -> Result<()> {
         let trial = trials.get(&text(&event["detail"]["trialId"])).cloned().unwrap_or_default();
         let stack = text(&event["detail"]["stackId"]);
         let (source, kind) = (text(&event["source"]), text(&event["detail-type"]));
-        say(&format!("   {:>4}  {}  {source:<14} {kind:<22} {trial:<7} {stack}", entry["seq"], text(&event["time"])));
+        say(&format!(
+            "   {:>4}  {}  {source:<14} {kind:<22} {trial:<7} {stack}",
+            entry["seq"].to_string(),
+            text(&event["time"])
+        ));
     }
     for id in trials.keys() {
         for step in ["TrialRequested", "TrialAssigned", "TrialExpired", "StackDeleted"] {
@@ -85,7 +94,10 @@ pub(crate) fn run() -> Result<()> {
     for line in &counted {
         say(&format!("   {line}"));
     }
-    ensure!(counted.iter().any(|line| line.contains("TrialExpired") && line.ends_with(" 3")), "the expiries are not counted");
+    ensure!(
+        counted.iter().any(|line| line.contains("TrialExpired") && line.ends_with(" 3")),
+        "the expiries are not counted"
+    );
 
     daemon.stop()?;
     say("\nThe daemon has drained and stopped. That was the whole story.");

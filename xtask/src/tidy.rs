@@ -8,15 +8,12 @@ use anyhow::{Result, bail};
 use crate::command::root;
 
 /// A crate, and the parts of host/src that may name it.
-const ONLY: [(&str, &[&str]); 4] = [
-    ("sled::", &["storage/sled"]),
-    ("wasmtime", &["plugin"]),
-    ("axum::", &["api"]),
-    ("notify", &["reload/watch.rs"]),
-];
+const ONLY: [(&str, &[&str]); 4] =
+    [("sled::", &["storage/sled"]), ("wasmtime", &["plugin"]), ("axum::", &["api"]), ("notify", &["reload/watch.rs"])];
 
 /// What `pattern` and `rules` must not touch: they take values and give values.
-const IMPURE: [&str; 6] = ["std::fs", "std::net", "std::thread", "std::time::Instant", "std::time::SystemTime", "tokio"];
+const IMPURE: [&str; 6] =
+    ["std::fs", "std::net", "std::thread", "std::time::Instant", "std::time::SystemTime", "tokio"];
 
 /// Checks it.
 pub(crate) fn run() -> Result<()> {

@@ -14,7 +14,7 @@ const EVENTS: usize = 100_000;
 const PUBLISHERS: usize = 256;
 
 /// Measures.
-pub async fn measure() -> Vec<Row> {
+pub(crate) async fn measure() -> Vec<Row> {
     vec![
         Row::new(
             "events from publish to acknowledged handler, reused instances",

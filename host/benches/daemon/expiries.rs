@@ -16,7 +16,7 @@ use crate::support::{PLAIN, Row, host, percentile};
 const TRIALS: usize = 10_000;
 
 /// Measures.
-pub async fn measure() -> Vec<Row> {
+pub(crate) async fn measure() -> Vec<Row> {
     let mut rows = vec![Row::new("expiries, all due at once", backlog().await, "/s", "the one writer: sled's batches")];
     let mut late = lateness().await;
     late.sort();

@@ -40,8 +40,10 @@ fn main() {
     }
     let mut out = std::io::stdout().lock();
     if as_json {
-        let rows: Vec<_> =
-            rows.iter().map(|row| json!({ "what": row.what, "value": row.value, "unit": row.unit, "limit": row.limit })).collect();
+        let rows: Vec<_> = rows
+            .iter()
+            .map(|row| json!({ "what": row.what, "value": row.value, "unit": row.unit, "limit": row.limit }))
+            .collect();
         writeln!(out, "{}", json!({ "rows": rows })).unwrap();
         return;
     }

@@ -11,13 +11,14 @@ use trialbridge::trials::Request;
 use crate::support::{PLAIN, Row, host, percentile, repository};
 
 /// Measures.
-pub async fn measure() -> Vec<Row> {
+pub(crate) async fn measure() -> Vec<Row> {
     let mut rows = Vec::new();
     for (clients, requests) in [(1, 2_000), (64, 20_000)] {
         let folder = tempfile::tempdir().unwrap();
         let host = host(folder.path(), PLAIN, &[], None).await;
         let rate = over_http(&host, clients, requests).await;
-        let limit = if clients == 1 { "one flush to disk for each" } else { "HTTP: client and server share the processors" };
+        let limit =
+            if clients == 1 { "one flush to disk for each" } else { "HTTP: client and server share the processors" };
         rows.push(Row::new(format!("durable trial requests over HTTP, {clients} clients"), rate, "/s", limit));
         host.shutdown().await;
     }
@@ -60,8 +61,11 @@ async fn embedded(host: &Host, tasks: usize, requests: usize) -> f64 {
             let trials = host.trials().clone();
             tokio::spawn(async move {
                 for _ in 0..requests / tasks {
-                    let request =
-                        Request { lead_id: "1234567890".to_owned(), trial_type: "ACS".to_owned(), ..Request::default() };
+                    let request = Request {
+                        lead_id: "1234567890".to_owned(),
+                        trial_type: "ACS".to_owned(),
+                        ..Request::default()
+                    };
                     trials.request(request).await.unwrap();
                 }
             })
@@ -91,8 +95,7 @@ async fn request_to_assigned() -> Vec<Row> {
     let mut latencies = Vec::new();
     for number in 0..500 {
         let started = Instant::now();
-        let request =
-            Request { lead_id: format!("lead-{number}"), trial_type: "ACS".to_owned(), ..Request::default() };
+        let request = Request { lead_id: format!("lead-{number}"), trial_type: "ACS".to_owned(), ..Request::default() };
         let id = host.trials().request(request).await.unwrap().trial.trial_id;
         let assigned = |event: &Recorded| event.event.detail_type == "TrialAssigned" && of_trial(event, &id);
         seen = wait_for(&host, seen, assigned).await;
@@ -104,7 +107,12 @@ async fn request_to_assigned() -> Vec<Row> {
     latencies.sort();
     let millis = |duration: Duration| duration.as_secs_f64() * 1000.0;
     vec![
-        Row::new("request to assigned, p50", millis(percentile(&latencies, 50)), "ms", "three handlers, four flushes, two files"),
+        Row::new(
+            "request to assigned, p50",
+            millis(percentile(&latencies, 50)),
+            "ms",
+            "three handlers, four flushes, two files",
+        ),
         Row::new("request to assigned, p99", millis(percentile(&latencies, 99)), "ms", "the disk's slowest flushes"),
     ]
 }

@@ -23,7 +23,7 @@ const MANY: usize = 1_000_000;
 const BATCH: usize = 80;
 
 /// Measures.
-pub async fn measure() -> Vec<Row> {
+pub(crate) async fn measure() -> Vec<Row> {
     let empty = tempfile::tempdir().unwrap();
     let (ready, idle) = start(empty.path());
     let full = tempfile::tempdir().unwrap();

@@ -9,22 +9,22 @@ use trialbridge::clock::{Clock, SystemClock};
 use trialbridge::storage::{KeyRange, Storage};
 
 /// A line of the table.
-pub struct Row {
-    pub what: String,
-    pub value: f64,
-    pub unit: &'static str,
+pub(crate) struct Row {
+    pub(crate) what: String,
+    pub(crate) value: f64,
+    pub(crate) unit: &'static str,
     /// What keeps the figure from being better.
-    pub limit: &'static str,
+    pub(crate) limit: &'static str,
 }
 
 impl Row {
-    pub fn new(what: impl Into<String>, value: f64, unit: &'static str, limit: &'static str) -> Self {
+    pub(crate) fn new(what: impl Into<String>, value: f64, unit: &'static str, limit: &'static str) -> Self {
         Self { what: what.into(), value, unit, limit }
     }
 }
 
 /// A number with as many digits as mean something.
-pub fn readable(value: f64) -> String {
+pub(crate) fn readable(value: f64) -> String {
     match value {
         large if large >= 100.0 => format!("{large:.0}"),
         middle if middle >= 1.0 => format!("{middle:.1}"),
@@ -33,15 +33,15 @@ pub fn readable(value: f64) -> String {
 }
 
 /// Rules with one type of trials, and nobody who cares.
-pub const PLAIN: &str = "[trials.ACS]\ndefault-ttl = '14d'\nminimum-ttl = '1ms'\nmaximum-ttl = '90d'\n";
+pub(crate) const PLAIN: &str = "[trials.ACS]\ndefault-ttl = '14d'\nminimum-ttl = '1ms'\nmaximum-ttl = '90d'\n";
 
 /// The root of the repository.
-pub fn repository() -> PathBuf {
+pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 /// A daemon on sled, with these rules and plugins.
-pub async fn host(folder: &Path, rules: &str, plugins: &[(&str, PathBuf)], clock: Option<Arc<dyn Clock>>) -> Host {
+pub(crate) async fn host(folder: &Path, rules: &str, plugins: &[(&str, PathBuf)], clock: Option<Arc<dyn Clock>>) -> Host {
     std::fs::write(folder.join("rules.toml"), rules).unwrap();
     std::fs::create_dir_all(folder.join("plugins")).unwrap();
     for (name, file) in plugins {
@@ -59,13 +59,13 @@ pub async fn host(folder: &Path, rules: &str, plugins: &[(&str, PathBuf)], clock
 }
 
 /// Waits until no delivery is ready. Looks often, because what is measured is a throughput over seconds.
-pub async fn drained(storage: &dyn Storage) {
+pub(crate) async fn drained(storage: &dyn Storage) {
     while !storage.scan(&KeyRange::all_deliveries(), 1).unwrap().is_empty() {
         tokio::time::sleep(Duration::from_micros(500)).await;
     }
 }
 
 /// The value below which so many percent of the sorted values are.
-pub fn percentile(sorted: &[Duration], percent: usize) -> Duration {
+pub(crate) fn percentile(sorted: &[Duration], percent: usize) -> Duration {
     sorted[(sorted.len() * percent / 100).min(sorted.len() - 1)]
 }

@@ -49,7 +49,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     }
 }
 
-/// What is wrong with the shape of a JSON object: `message` is what serde says, `path` where it was, as far as that is known.
+/// What is wrong with the shape of a JSON object: `message` is what serde says, `path` where it was, as far as that is
+/// known.
 pub(super) fn misshapen(path: &str, message: &str) -> Problem {
     let message = without_place(message);
     for (beginning, advice) in [

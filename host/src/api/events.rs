@@ -28,7 +28,7 @@ pub(super) async fn publish(
     Ok((StatusCode::ACCEPTED, Json(json!({ "id": id, "seq": sequence }))))
 }
 
-/// Events of the journal in pages, the oldest first; or as they happen, for those who accept nothing but server-sent events.
+/// Events of the journal in pages, the oldest first; or as they happen, for those who ask for server-sent events.
 pub(super) async fn list(state: State<Context>, headers: HeaderMap, uri: Uri) -> Result<Response, Problem> {
     let accepted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accepted.trim_start().starts_with("text/event-stream") {

@@ -19,8 +19,8 @@ pub(super) async fn alive() -> Json<Value> {
     Json(json!({ "status": "alive" }))
 }
 
-/// The daemon is ready if its store takes commits and it is not about to stop. Rules are in force as soon as it listens, and
-/// stay so whatever becomes of their file.
+/// The daemon is ready if its store takes commits and it is not about to stop. Rules are in force as soon as it
+/// listens, and stay so whatever becomes of their file.
 pub(super) async fn ready(State(context): State<Context>) -> Result<Json<Value>, Problem> {
     let not_ready = |detail: String| Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
     if context.stopping.is_cancelled() {

@@ -11,7 +11,7 @@ pub(super) async fn index() -> Json<Value> {
         "paths": {
             "/trials": "POST {leadId, type, ttl?, trialId?} requests a trial; GET lists: status, type, limit, after",
             "/trials/ID": "GET; PATCH {ttl} extends; DELETE cancels",
-            "/events": "POST {source, detail-type, detail} publishes; GET lists: source, detail-type, trialId, limit, after",
+            "/events": "POST {source, detail-type, detail}; GET lists: source, detail-type, trialId, limit, after",
             "/events/tail": "GET events as they happen, as server-sent events: source, detail-type, trialId, after",
             "/rules": "GET; GET /rules/NAME",
             "/plugins": "GET; GET /plugins/ID",

@@ -86,8 +86,8 @@ impl Filter {
     }
 }
 
-/// At most `limit` events after `after` that `filter` accepts, the oldest first; fewer where too many have to be looked at, or
-/// where they are too large together.
+/// At most `limit` events after `after` that `filter` accepts, the oldest first; fewer where too many have to be looked
+/// at, or where they are too large together.
 pub(super) fn read(
     storage: &dyn Storage,
     filter: &Filter,

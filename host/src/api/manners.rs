@@ -31,8 +31,8 @@ pub(super) async fn of_every_request(request: Request, next: Next) -> Response {
             }
             Err(_) => {
                 let detail = format!(
-                    "there was no answer in {} s; whether the request was carried out is unknown, so look, or repeat it with \
-                     the same trialId or Idempotency-Key",
+                    "there was no answer in {} s; whether the request was carried out is unknown, so look, or repeat \
+                     it with the same trialId or Idempotency-Key",
                     PATIENCE.as_secs()
                 );
                 Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response()

@@ -1,7 +1,7 @@
 //! /stacks/ID/: the files of a stack, while it lives.
 //!
-//! Everybody who has the address may look: leads open it in a browser. The pages are not ours, so they run in a sandbox that
-//! has nothing to do with the API at the same address.
+//! Everybody who has the address may look: leads open it in a browser. The pages are not ours, so they run in a sandbox
+//! that has nothing to do with the API at the same address.
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -24,8 +24,8 @@ use super::{Context, reading};
 /// The longest id of a stack, in bytes.
 const MAX_ID: usize = 128;
 
-/// What every file is sent with: it may have changed or gone the next time, it is what it says it is, its scripts run in an
-/// origin of their own, and from there they may read the stack's files.
+/// What every file is sent with: it may have changed or gone the next time, it is what it says it is, its scripts run in
+/// an origin of their own, and from there they may read the stack's files.
 const HEADERS: [(HeaderName, &str); 5] = [
     (header::CACHE_CONTROL, "no-cache"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -139,8 +139,8 @@ async fn serve(context: Context, id: String, path: String, uri: Uri, headers: He
     }
 }
 
-/// Looks for a file of a stack. Whatever links lead out of the stack lead nowhere: the folder is a capability, and nothing beyond it
-/// can be named.
+/// Looks for a file of a stack. Links that lead out of the stack lead nowhere: the folder is a capability, and nothing
+/// beyond it can be named.
 fn find(folder: &Arc<PathBuf>, id: &str, path: &str) -> io::Result<Found> {
     let stack = match Dir::open_ambient_dir(folder.as_path(), ambient_authority()).and_then(|all| all.open_dir(id)) {
         Ok(stack) => stack,

@@ -36,7 +36,7 @@ struct Tail {
     stopping: CancellationToken,
 }
 
-/// Sends the events after `Last-Event-ID` or `after`, or without either those from now on, until one of the two ends it.
+/// Sends the events after `Last-Event-ID` or `after`, or without either those from now on, until one side ends it.
 pub(super) async fn tail(
     State(context): State<Context>,
     headers: HeaderMap,

@@ -103,8 +103,7 @@ pub(super) async fn extend(
 
 /// Ends a trial, and answers with it as it was.
 pub(super) async fn cancel(State(context): State<Context>, Named(id): Named) -> Result<Json<Value>, Problem> {
-    let (_, version) = context.trials.get(&id)?;
-    let trial = context.trials.cancel(&id).await?;
+    let (trial, version) = context.trials.cancel(&id).await?;
     Ok(Json(trial.to_json(version)))
 }
 

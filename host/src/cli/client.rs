@@ -1,11 +1,23 @@
 //! Asking a daemon.
 
+use std::time::Duration;
+
 use reqwest::header::{ACCEPT, AUTHORIZATION};
 use reqwest::{Method, Response, Url};
+use serde::Serialize;
 use serde_json::Value;
 use trialbridge::api::Token;
 
 use super::{Failure, Server};
+
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// How long the daemon may be silent. It answers every request within 30 s, and keeps streams alive every 15 s.
+const SILENCE: Duration = Duration::from_secs(45);
+
+/// The body of a request that has none.
+pub(super) const NOTHING: Option<&()> = None;
 
 /// A daemon to ask.
 pub(super) struct Client {
@@ -22,7 +34,7 @@ impl Client {
             .ok_or_else(|| Failure::Usage(format!("--server: `{}` is not like http://HOST:PORT", server.server)))?;
         let token = Token::from_env_or_file(server.token_file.as_deref()).map_err(Failure::Usage)?;
         // The daemon is a neighbour: a proxy for the outside world is not to be asked for it.
-        let http = reqwest::Client::builder().no_proxy().build();
+        let http = reqwest::Client::builder().no_proxy().connect_timeout(CONNECT).read_timeout(SILENCE).build();
         let http = http.map_err(|error| Failure::Refused(error.to_string()))?;
         Ok(Self { http, server: url, token })
     }
@@ -33,7 +45,7 @@ impl Client {
         method: Method,
         path: &[&str],
         query: &[(&str, String)],
-        body: Option<&Value>,
+        body: Option<&impl Serialize>,
     ) -> Result<Value, Failure> {
         let answer = self.send(method, path, query, body, "application/json").await?;
         answer.json().await.map_err(|error| Failure::Refused(format!("the answer cannot be read: {error}")))
@@ -41,7 +53,7 @@ impl Client {
 
     /// Gets what is at a path.
     pub(super) async fn get(&self, path: &[&str], query: &[(&str, String)]) -> Result<Value, Failure> {
-        self.ask(Method::GET, path, query, None).await
+        self.ask(Method::GET, path, query, NOTHING).await
     }
 
     /// Gets every page of a list, whose items are called `items`, or the first one.
@@ -68,7 +80,7 @@ impl Client {
 
     /// Opens a stream of server-sent events.
     pub(super) async fn follow(&self, path: &[&str], query: &[(&str, String)]) -> Result<Response, Failure> {
-        self.send(Method::GET, path, query, None, "text/event-stream").await
+        self.send(Method::GET, path, query, NOTHING, "text/event-stream").await
     }
 
     async fn send(
@@ -76,7 +88,7 @@ impl Client {
         method: Method,
         path: &[&str],
         query: &[(&str, String)],
-        body: Option<&Value>,
+        body: Option<&impl Serialize>,
         accept: &str,
     ) -> Result<Response, Failure> {
         let mut url = self.server.clone();
@@ -125,6 +137,17 @@ pub(super) enum Pages {
     First,
     /// Everything.
     All,
+}
+
+impl Pages {
+    /// How many to ask for in one page, where `limit` is asked for.
+    pub(super) fn limit(self, limit: u32) -> String {
+        match self {
+            Self::First => limit,
+            Self::All => 1000,
+        }
+        .to_string()
+    }
 }
 
 impl From<bool> for Pages {

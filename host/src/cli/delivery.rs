@@ -22,6 +22,9 @@ pub(super) enum Delivery {
         /// At most so many in a page.
         #[arg(long, default_value_t = 100)]
         limit: u32,
+        /// Continue where the page before said.
+        #[arg(long)]
+        after: Option<String>,
         /// Every page.
         #[arg(long)]
         all: bool,
@@ -71,11 +74,13 @@ pub(super) struct Redrive {
 impl Delivery {
     pub(super) async fn execute(self, client: &Client, output: Output) -> Result<(), Failure> {
         match self {
-            Self::List { state, plugin, limit, all } => {
-                let mut query = vec![("limit", limit.to_string())];
+            Self::List { state, plugin, limit, after, all } => {
+                let pages = Pages::from(all);
+                let mut query = vec![("limit", pages.limit(limit))];
                 query.extend(state.name().map(|name| ("state", name.to_owned())));
                 query.extend(plugin.map(|plugin| ("plugin", plugin)));
-                list(&client.list("deliveries", "deliveries", query, Pages::from(all)).await?, output)
+                query.extend(after.map(|after| ("after", after)));
+                list(&client.list("deliveries", "deliveries", query, pages).await?, output)
             }
             Self::Show { id } => {
                 let path: Vec<&str> = std::iter::once("deliveries").chain(id.split('/')).collect();
@@ -127,7 +132,7 @@ fn list(page: &Value, output: Output) -> Result<(), Failure> {
         .collect();
     output.table(&["DELIVERY", "STATE", "RULE", "EVENT", "FAILED", "NEXT", "ERROR"], &rows)?;
     if !page["next"].is_null() {
-        output.line("there are more: --all")?;
+        output.line(&format!("there are more: --after {} or --all", text(&page["next"])))?;
     }
     Ok(())
 }

@@ -4,7 +4,9 @@ use std::io::Read;
 
 use clap::Subcommand;
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::Failure;
 use super::client::{Client, Pages};
@@ -79,9 +81,10 @@ impl Event {
                 }
             }
             Self::List { filter, after, limit, all } => {
+                let pages = Pages::from(all);
                 let mut query = filter.query(after);
-                query.push(("limit", limit.to_string()));
-                let page = client.list("events", "events", query, Pages::from(all)).await?;
+                query.push(("limit", pages.limit(limit)));
+                let page = client.list("events", "events", query, pages).await?;
                 if output.json {
                     return Ok(output.value(&page)?);
                 }
@@ -94,7 +97,7 @@ impl Event {
                 Ok(())
             }
             Self::Put { source, detail_type, detail } => {
-                let body = json!({ "source": source, "detail-type": detail_type, "detail": read(&detail)? });
+                let body = Body { source, detail_type, detail: read(&detail)? };
                 let answer = client.ask(Method::POST, &["events"], &[], Some(&body)).await?;
                 if output.json {
                     return Ok(output.value(&answer)?);
@@ -147,8 +150,17 @@ fn brief(entry: &Value) -> String {
     format!("{time} {sequence:>7}  {source:<14} {detail_type:<22} {}", about.join(" ")).trim_end().to_owned()
 }
 
+/// What is published. The detail is sent as it was written, numbers and all.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Body {
+    source: String,
+    detail_type: String,
+    detail: Box<RawValue>,
+}
+
 /// The JSON that an argument gives, or names.
-fn read(argument: &str) -> Result<Value, Failure> {
+fn read(argument: &str) -> Result<Box<RawValue>, Failure> {
     let text = match argument.strip_prefix('@') {
         Some(file) => std::fs::read_to_string(file)
             .map_err(|error| Failure::Usage(format!("--detail: {file} cannot be read: {error}")))?,

@@ -52,13 +52,18 @@ pub(super) fn complain(line: &str) {
     let _ = writeln!(io::stderr(), "{}", line.trim_end());
 }
 
-/// A field as text: what a text says, JSON of anything else, nothing for null.
+/// A field as text: what a text says, JSON of anything else, nothing for null. Control characters are replaced, because what is
+/// printed comes from anybody and terminals obey them.
 pub(super) fn text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+        Value::String(text) => printable(text),
+        other => printable(&other.to_string()),
     }
+}
+
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
 /// A field that holds seconds since the epoch, as a time.

@@ -9,6 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use trialbridge::Host;
 use trialbridge::api::Token;
 use trialbridge::host::StartError;
+use trialbridge::storage;
 
 use super::Failure;
 
@@ -47,10 +48,10 @@ impl Run {
             .listen(self.listen)
             .token(token)
             .start();
-        let host = start.await.map_err(|error| match error {
-            StartError::Other(error) => Failure::Refused(format!("{error:#}")),
-            error => Failure::Usage(error.to_string()),
-        })?;
+        let host = tokio::select! {
+            host = start => host.map_err(failure)?,
+            () = stop.asked() => return Ok(()),
+        };
         tracing::info!(address = %host.address(), "the daemon is ready");
         tell_systemd(NotifyState::Ready);
         loop {
@@ -63,8 +64,20 @@ impl Run {
         tell_systemd(NotifyState::Stopping);
         tokio::select! {
             () = host.shutdown() => Ok(()),
-            () = stop.asked() => Err(Failure::Refused("stopped at once, because it was asked twice".to_owned())),
+            () = stop.asked() => {
+                tracing::warn!("stopped at once, because it was asked twice; nothing that was accepted is lost");
+                // Handlers and reads that still run would keep the process until they end.
+                std::process::exit(1)
+            }
         }
+    }
+}
+
+/// Whose fault it is that the daemon does not start.
+fn failure(error: StartError) -> Failure {
+    match error {
+        StartError::Storage(storage::Error::Backend(_)) | StartError::Other(_) => Failure::Refused(error.to_string()),
+        _ => Failure::Usage(error.to_string()),
     }
 }
 

@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::Failure;
-use super::client::{Client, Pages};
+use super::client::{Client, NOTHING, Pages};
 use super::output::{Output, text, time};
 
 /// Request, look at, extend and cancel trials.
@@ -86,13 +86,14 @@ impl Trial {
                 let body = json!({ "ttl": ttl });
                 show(&client.ask(Method::PATCH, &["trials", &id], &[], Some(&body)).await?, output)
             }
-            Self::Cancel { id } => show(&client.ask(Method::DELETE, &["trials", &id], &[], None).await?, output),
+            Self::Cancel { id } => show(&client.ask(Method::DELETE, &["trials", &id], &[], NOTHING).await?, output),
             Self::List { status, trial_type, limit, after, all } => {
-                let mut query = vec![("limit", limit.to_string())];
+                let pages = Pages::from(all);
+                let mut query = vec![("limit", pages.limit(limit))];
                 query.extend(status.map(|status| ("status", status)));
                 query.extend(trial_type.map(|trial_type| ("type", trial_type)));
                 query.extend(after.map(|after| ("after", after)));
-                list(&client.list("trials", "trials", query, Pages::from(all)).await?, output)
+                list(&client.list("trials", "trials", query, pages).await?, output)
             }
         }
     }

@@ -217,8 +217,8 @@ impl Ledger {
         found.ok_or_else(|| Error::NotFound(id.clone()))
     }
 
-    /// Puts dead letters back into their queues, with all attempts before them again, and the same idempotency key. Answers
-    /// with how many. Each is one commit: those that were put back stay so if the store fails on the way.
+    /// Puts dead letters back into their queues, with all attempts before them again, and the same idempotency key.
+    /// Answers with how many. Each is one commit: those that were put back stay so if the store fails on the way.
     ///
     /// # Errors
     ///

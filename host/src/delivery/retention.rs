@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::event::Recorded;
 use crate::storage::commit::MAX_OPERATIONS;
 use crate::storage::key::TimerKind;
-use crate::storage::{CommitError, Key, KeyRange, Sequence, Storage, Write};
+use crate::storage::{CommitError, Expect, Key, KeyRange, Sequence, Storage, Version, Write};
 
 /// How often the journal is looked at.
 const INTERVAL: Duration = Duration::from_secs(30);
@@ -58,27 +58,34 @@ impl Retention {
         let mut waiting = waiting_for_retry(storage.as_ref())?;
         loop {
             let found = storage.scan(&KeyRange::events(after), MAX_OPERATIONS)?;
-            let old: Vec<Sequence> = found
+            let old: Vec<(Sequence, Version)> = found
                 .iter()
                 .map_while(|(key, stored)| match key {
-                    Key::Event(sequence) if older(*sequence, &stored.value, horizon) => Some(*sequence),
+                    Key::Event(sequence) if older(*sequence, &stored.value, horizon) => {
+                        Some((*sequence, stored.version))
+                    }
                     _ => None,
                 })
                 .collect();
-            let (Some(first), Some(last)) = (old.first().copied(), old.last().copied()) else { return Ok(removed) };
+            let (Some((first, _)), Some((last, _))) = (old.first(), old.last().copied()) else { return Ok(removed) };
             // A delivery may go from ready to waiting and back while this looks; looking at the waiting ones before
             // and after the ready ones misses neither move.
-            let mut owed = ready_between(storage.as_ref(), first, last)?;
+            let mut owed = ready_between(storage.as_ref(), *first, last)?;
             owed.append(&mut waiting);
             waiting = waiting_for_retry(storage.as_ref())?;
-            let writes: Vec<Write> = old
-                .into_iter()
-                .filter(|sequence| !owed.contains(sequence) && !waiting.contains(sequence))
-                .map(|sequence| Write::Delete(Key::Event(sequence)))
-                .collect();
-            removed += writes.len() as u64;
-            if !writes.is_empty() {
-                self.bus.commit(Change { writes, ..Change::default() }).await?;
+            let mut change = Change::default();
+            for (sequence, version) in old {
+                if !owed.contains(&sequence) && !waiting.contains(&sequence) {
+                    // A redrive puts its event again, so one that happens meanwhile keeps it here.
+                    change.expects.push(Expect::Key(Key::Event(sequence), version));
+                    change.writes.push(Write::Delete(Key::Event(sequence)));
+                }
+            }
+            let count = change.writes.len() as u64;
+            match self.bus.commit(change).await {
+                Ok(_) => removed += count,
+                Err(CommitError::Conflict(_)) => continue,
+                Err(error) => return Err(error),
             }
             after = last;
         }

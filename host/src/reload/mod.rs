@@ -97,6 +97,11 @@ pub struct Reloader {
 }
 
 impl Handle {
+    /// A handle that nobody listens to yet.
+    pub(crate) fn new(status: Status) -> Self {
+        Self(Arc::new(Shared { wanted: Notify::new(), status: Mutex::new(status) }))
+    }
+
     /// Looks at all files again, as if they had changed. Answers at once.
     pub fn reload(&self) {
         self.0.wanted.notify_one();
@@ -121,7 +126,7 @@ impl Reloader {
     pub async fn start(paths: Paths, runtime: Arc<Runtime>, targets: Targets) -> Result<Self, StartError> {
         let config = Config::load(&paths.config, &paths.data).map_err(StartError::Config)?;
         let status = Status { file: paths.config.clone(), reloaded_at: targets.bus.now(), error: None };
-        let handle = Handle(Arc::new(Shared { wanted: Notify::new(), status: Mutex::new(status) }));
+        let handle = Handle::new(status);
         let mut reloader = Self { builder: Builder::new(paths, runtime, config), targets, handle };
         reloader.builder.make_folders().map_err(StartError::Folder)?;
         let changes = reloader.builder.look_at_plugins().await;

@@ -3,13 +3,13 @@
 //! * [`World`]: a daemon in this process, with a clock that is moved by hand and a store in memory
 //! * [`process`]: the real binary, as a process of its own
 
-pub mod process;
+pub(crate) mod process;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
 use trialbridge::Host;
 use trialbridge::clock::{ManualClock, Timestamp};
@@ -18,21 +18,21 @@ use trialbridge::storage::memory::MemoryStorage;
 use trialbridge::storage::{KeyRange, Storage};
 
 /// How long to wait for something that must happen, before saying that it does not.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// When the clock of a [`World`] begins: the moment of the first system's sample event.
-pub const START: Timestamp = Timestamp::from_millis(1_589_379_579_000);
+pub(crate) const START: Timestamp = Timestamp::from_millis(1_589_379_579_000);
 
 /// A daemon in this process.
-pub struct World {
-    pub host: Host,
-    pub clock: Arc<ManualClock>,
-    pub folder: TempDir,
+pub(crate) struct World {
+    pub(crate) host: Host,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) folder: TempDir,
 }
 
 impl World {
     /// A daemon with these rules, and these files in its folder of plugins.
-    pub async fn new(rules: &str, plugins: &[(&str, &[u8])]) -> Self {
+    pub(crate) async fn new(rules: &str, plugins: &[(&str, &[u8])]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("rules.toml"), rules).unwrap();
         std::fs::create_dir(folder.path().join("plugins")).unwrap();
@@ -43,7 +43,7 @@ impl World {
     }
 
     /// A daemon with the shipped rules and plugins.
-    pub async fn shipped() -> Self {
+    pub(crate) async fn shipped() -> Self {
         Self::start(tempfile::tempdir().unwrap(), Some(&repository())).await
     }
 
@@ -64,17 +64,17 @@ impl World {
     }
 
     /// The folder of the plugins.
-    pub fn plugins(&self) -> PathBuf {
+    pub(crate) fn plugins(&self) -> PathBuf {
         self.folder.path().join("plugins")
     }
 
     /// The store.
-    pub fn storage(&self) -> &dyn Storage {
+    pub(crate) fn storage(&self) -> &dyn Storage {
         self.host.bus().storage().as_ref()
     }
 
     /// The whole journal.
-    pub fn journal(&self) -> Vec<Recorded> {
+    pub(crate) fn journal(&self) -> Vec<Recorded> {
         let found = self.storage().scan(&KeyRange::events(0), usize::MAX).unwrap();
         found
             .into_iter()
@@ -86,13 +86,13 @@ impl World {
     }
 
     /// Publishes an event, and answers with its sequence.
-    pub async fn publish(&self, source: &str, detail_type: &str, detail: Value) -> u64 {
+    pub(crate) async fn publish(&self, source: &str, detail_type: &str, detail: Value) -> u64 {
         let event = Event::new(source, detail_type, self.host.bus().now(), trialbridge::event::raw(&detail));
         self.host.bus().publish(event).await.unwrap()
     }
 
     /// Waits until the journal fulfils a condition, and answers with it.
-    pub async fn wait_for(&self, what: &str, condition: impl Fn(&[Recorded]) -> bool) -> Vec<Recorded> {
+    pub(crate) async fn wait_for(&self, what: &str, condition: impl Fn(&[Recorded]) -> bool) -> Vec<Recorded> {
         let mut newest = self.storage().signals().events();
         let wait = async {
             loop {
@@ -111,20 +111,20 @@ impl World {
     }
 
     /// Waits until an event of this type is in the journal, and answers with its detail.
-    pub async fn wait_for_event(&self, detail_type: &str) -> Value {
+    pub(crate) async fn wait_for_event(&self, detail_type: &str) -> Value {
         let journal = self.wait_for(detail_type, |journal| !of_type(journal, detail_type).is_empty()).await;
         of_type(&journal, detail_type)[0].clone()
     }
 
     /// Waits until nothing is owed, neither now nor later. Deliveries come and go with commits, so each commit is a reason to
     /// look again.
-    pub async fn settle(&self) {
+    pub(crate) async fn settle(&self) {
         self.wait_until("nothing is owed", || self.owed() == 0).await;
     }
 
     /// Waits until a condition on the store holds. Looks again after every few turns of the scheduler, because not every commit
     /// is announced.
-    pub async fn wait_until(&self, what: &str, condition: impl Fn() -> bool) {
+    pub(crate) async fn wait_until(&self, what: &str, condition: impl Fn() -> bool) {
         let wait = async {
             while !condition() {
                 tokio::time::sleep(Duration::from_millis(2)).await;
@@ -134,21 +134,21 @@ impl World {
     }
 
     /// How many deliveries are ready or wait for a retry.
-    pub fn owed(&self) -> usize {
+    pub(crate) fn owed(&self) -> usize {
         let ready = self.storage().scan(&KeyRange::all_deliveries(), usize::MAX).unwrap().len();
         let retries = KeyRange::timers(trialbridge::storage::key::TimerKind::Retry);
         ready + self.storage().scan(&retries, usize::MAX).unwrap().len()
     }
 
     /// The text of a key in a bucket.
-    pub fn kv(&self, bucket: &str, key: &str) -> Option<String> {
+    pub(crate) fn kv(&self, bucket: &str, key: &str) -> Option<String> {
         let key = trialbridge::storage::Key::Kv { bucket: bucket.to_owned(), key: key.to_owned() };
         let stored = self.storage().get(&key).unwrap()?;
         Some(String::from_utf8(stored.value.to_vec()).unwrap())
     }
 
     /// The dead letters, as the API shows them.
-    pub async fn dead_letters(&self) -> Vec<Value> {
+    pub(crate) async fn dead_letters(&self) -> Vec<Value> {
         let url = format!("http://{}/deliveries?state=dead&limit=1000", self.host.address());
         let page: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
         page["deliveries"].as_array().unwrap().clone()
@@ -156,7 +156,7 @@ impl World {
 }
 
 /// The details of the events of a type.
-pub fn of_type(journal: &[Recorded], detail_type: &str) -> Vec<Value> {
+pub(crate) fn of_type(journal: &[Recorded], detail_type: &str) -> Vec<Value> {
     let events = journal.iter().filter(|recorded| recorded.event.detail_type == detail_type);
     events.map(|recorded| serde_json::from_str(recorded.event.detail.get()).unwrap()).collect()
 }
@@ -167,18 +167,18 @@ fn brief(recorded: &Recorded) -> String {
 }
 
 /// The root of the repository.
-pub fn repository() -> PathBuf {
+pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 /// The bytes of a guest of tests/guests.
-pub fn guest(name: &str) -> Vec<u8> {
+pub(crate) fn guest(name: &str) -> Vec<u8> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from);
     read_component(&target.join("guests").join(format!("{name}.wasm")))
 }
 
 /// The bytes of a shipped plugin.
-pub fn plugin(name: &str) -> Vec<u8> {
+pub(crate) fn plugin(name: &str) -> Vec<u8> {
     read_component(&repository().join("plugins").join(format!("{name}.wasm")))
 }
 
@@ -189,14 +189,14 @@ fn read_component(path: &Path) -> Vec<u8> {
 }
 
 /// Puts a file into a folder of plugins in one step, as a careful operator does.
-pub fn install(folder: &Path, name: &str, bytes: &[u8]) {
+pub(crate) fn install(folder: &Path, name: &str, bytes: &[u8]) {
     let half = folder.join(format!(".{name}.tmp"));
     std::fs::write(&half, bytes).unwrap();
     std::fs::rename(half, folder.join(format!("{name}.wasm"))).unwrap();
 }
 
 /// A component that does the same as `bytes` and has another hash: with a custom section that holds `mark`.
-pub fn marked(bytes: &[u8], mark: u32) -> Vec<u8> {
+pub(crate) fn marked(bytes: &[u8], mark: u32) -> Vec<u8> {
     let mut marked = bytes.to_vec();
     // A custom section: its id, its size, the length of its name, its name, its content.
     marked.extend_from_slice(&[0, 9, 4]);
@@ -206,13 +206,8 @@ pub fn marked(bytes: &[u8], mark: u32) -> Vec<u8> {
 }
 
 /// The resident memory of a process, in bytes.
-pub fn resident(pid: u32) -> u64 {
+pub(crate) fn resident(pid: u32) -> u64 {
     let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap();
     let pages: u64 = statm.split_whitespace().nth(1).unwrap().parse().unwrap();
     pages * 4096
-}
-
-/// The detail of a request to the guest `misbehave`.
-pub fn misbehaviour(what: &str) -> Value {
-    json!({ "do": what })
 }

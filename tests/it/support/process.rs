@@ -10,20 +10,20 @@ use serde_json::Value;
 use super::{PATIENCE, repository};
 
 /// A daemon that is killed when this is dropped.
-pub struct Process {
+pub(crate) struct Process {
     child: Child,
     /// Where its API is: `http://127.0.0.1:PORT`.
-    pub url: String,
+    pub(crate) url: String,
 }
 
 impl Process {
     /// Starts the daemon on the shipped rules and plugins, with its data in `data`, and waits until it is ready.
-    pub fn shipped(data: &Path) -> Self {
+    pub(crate) fn shipped(data: &Path) -> Self {
         Self::start(&repository().join("rules.toml"), &repository().join("plugins"), data)
     }
 
     /// Starts the daemon and waits until it is ready.
-    pub fn start(config: &Path, plugins: &Path, data: &Path) -> Self {
+    pub(crate) fn start(config: &Path, plugins: &Path, data: &Path) -> Self {
         let mut child = command()
             .args(["run", "--listen", "127.0.0.1:0", "--config"])
             .arg(config)
@@ -48,24 +48,24 @@ impl Process {
     }
 
     /// Its process id.
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// Kills it without a warning.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Sends a signal, by name: `TERM`, `HUP`.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").arg(format!("-{name}")).arg(self.id().to_string()).status().unwrap();
         assert!(sent.success());
     }
 
     /// Waits until it has ended.
-    pub fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         let started = Instant::now();
         while started.elapsed() < PATIENCE {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -77,7 +77,7 @@ impl Process {
     }
 
     /// Runs a command of the binary against this daemon.
-    pub fn cli(&self, args: &[&str]) -> Output {
+    pub(crate) fn cli(&self, args: &[&str]) -> Output {
         command().args(args).env("TRIALBRIDGE_SERVER", &self.url).output().unwrap()
     }
 }
@@ -91,7 +91,7 @@ impl Drop for Process {
 }
 
 /// The binary, in an environment that says nothing of a server or a token.
-pub fn command() -> Command {
+pub(crate) fn command() -> Command {
     let mut command = Command::new(program());
     command.env_remove("TRIALBRIDGE_SERVER").env_remove("TRIALBRIDGE_TOKEN").env_remove("TRIALBRIDGE_LOG");
     command.stdin(Stdio::null());
@@ -99,7 +99,7 @@ pub fn command() -> Command {
 }
 
 /// What a command printed on standard output and standard error, and its exit code.
-pub fn outcome(output: &Output) -> (String, String, Option<i32>) {
+pub(crate) fn outcome(output: &Output) -> (String, String, Option<i32>) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (text(&output.stdout), text(&output.stderr), output.status.code())
 }
