@@ -43,8 +43,8 @@ pub struct Publication {
 pub enum Audience {
     /// The targets of every rule whose pattern matches.
     Matching,
-    /// The targets of this rule, because its schedule fired.
-    Rule(String),
+    /// The targets of this rule, because its schedule fired, and those of every other rule whose pattern matches.
+    Scheduled(String),
 }
 
 impl From<Event> for Publication {
@@ -124,17 +124,18 @@ impl Bus {
 /// What `publication` becomes under `rules`: a journal entry and its deliveries. Pure.
 fn route(rules: &RuleSet, publication: &Publication, now: Timestamp) -> NewEvent {
     let json = publication.event.to_json();
-    let deliveries = match &publication.audience {
-        Audience::Matching => {
-            let matching = rules.matching(json.as_bytes()).unwrap_or_else(|error| {
-                // Events are checked before they come here, so this is our mistake and nobody else's.
-                tracing::error!(%error, event = json, "an event cannot be matched and goes to nobody");
-                Vec::new()
-            });
-            matching.into_iter().flat_map(|rule| obligations(&rules[rule], now)).collect()
-        }
-        Audience::Rule(name) => rules.rule(name).map(|rule| obligations(rule, now).collect()).unwrap_or_default(),
+    let matching = rules.matching(json.as_bytes()).unwrap_or_else(|error| {
+        // Events are checked before they come here, so this is our mistake and nobody else's.
+        tracing::error!(%error, event = json, "an event cannot be matched and goes to nobody");
+        Vec::new()
+    });
+    let scheduled = match &publication.audience {
+        Audience::Matching => None,
+        Audience::Scheduled(name) => rules.rule(name),
     };
+    let others = matching.into_iter().map(|rule| &rules[rule]);
+    let others = others.filter(|rule| scheduled.is_none_or(|scheduled| scheduled.name != rule.name));
+    let deliveries = scheduled.into_iter().chain(others).flat_map(|rule| obligations(rule, now)).collect();
     NewEvent { body: Recorded::encode(json, now, publication.cause.as_ref()), deliveries }
 }
 

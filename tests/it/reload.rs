@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::process::Process;
 use crate::support::{World, guest, install, marked, of_type, resident};
@@ -38,7 +38,7 @@ async fn a_plugin_replaced_again_and_again_loses_nothing_and_does_nothing_twice(
     let client = reqwest::Client::new();
     let publish = |sequence: u32| {
         let body = json!({
-            "source": "test", "detail-type": "Count", "detail": { "do": "counter", "key": "n", "n": sequence }
+            "source": "test", "detail-type": "Count", "detail": { "do": "counter", "key": "n", "detail-type": "Counted", "n": sequence }
         });
         client.post(format!("{}/events", daemon.url)).json(&body).send()
     };
@@ -57,33 +57,30 @@ async fn a_plugin_replaced_again_and_again_loses_nothing_and_does_nothing_twice(
         }
     }
     let count = loop {
-        let page: serde_json::Value =
+        let page: Value =
             client.get(format!("{}/deliveries?limit=1", daemon.url)).send().await.unwrap().json().await.unwrap();
         if page["deliveries"] == json!([]) {
             break counted(&daemon.url).await;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     };
-    assert_eq!(count, u64::from(published), "each event is counted once");
+    assert_eq!(count, (1..=u64::from(published)).collect::<Vec<_>>(), "each event is counted once");
     let last = resident(daemon.id());
     assert!(last < settled + settled / 2, "the memory levels off: {settled} in the middle, {last} at the end");
 }
 
-/// What the guest has counted, which it tells when it is asked to.
-async fn counted(url: &str) -> u64 {
-    let page: serde_json::Value = reqwest::get(format!("{url}/events?source=misbehave&detail-type=Counted&limit=1000"))
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
-    page["events"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|entry| entry["event"]["detail"]["value"].as_u64().unwrap())
-        .max()
-        .unwrap()
+/// What the guest has counted: it emits every number that it comes to.
+async fn counted(url: &str) -> Vec<u64> {
+    let mut numbers = Vec::new();
+    let mut after = json!(0);
+    while !after.is_null() {
+        let path = format!("{url}/events?source=misbehave&detail-type=Counted&limit=1000&after={after}");
+        let page: Value = reqwest::get(path).await.unwrap().json().await.unwrap();
+        let events = page["events"].as_array().unwrap();
+        numbers.extend(events.iter().map(|entry| entry["event"]["detail"]["number"].as_u64().unwrap()));
+        after = page["next"].clone();
+    }
+    numbers
 }
 
 #[tokio::test]

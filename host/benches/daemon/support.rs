@@ -41,7 +41,12 @@ pub(crate) fn repository() -> PathBuf {
 }
 
 /// A daemon on sled, with these rules and plugins.
-pub(crate) async fn host(folder: &Path, rules: &str, plugins: &[(&str, PathBuf)], clock: Option<Arc<dyn Clock>>) -> Host {
+pub(crate) async fn host(
+    folder: &Path,
+    rules: &str,
+    plugins: &[(&str, PathBuf)],
+    clock: Option<Arc<dyn Clock>>,
+) -> Host {
     std::fs::write(folder.join("rules.toml"), rules).unwrap();
     std::fs::create_dir_all(folder.join("plugins")).unwrap();
     for (name, file) in plugins {

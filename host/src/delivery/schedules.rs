@@ -67,7 +67,7 @@ pub(super) fn fire(rules: &RuleSet, rule: &str, due: Timestamp, now: Timestamp) 
     };
     let mut event = Event::of_daemon(SCHEDULED_EVENT, now, &json!({}));
     event.resources = vec![format!("rule/{rule}")];
-    let publication = Publication { event, cause: None, audience: Audience::Rule(rule.to_owned()) };
+    let publication = Publication { event, cause: None, audience: Audience::Scheduled(rule.to_owned()) };
     let writes = plan(rule, schedule.to_string(), schedule.next_after(due, now));
     Change { writes, events: vec![publication], ..Change::default() }
 }

@@ -18,7 +18,7 @@
 //! | `trials-denied` | `trialId` | gets, lists, updates |
 //! | `emit-denied` | `source` | emits, now and later |
 //! | `env`, `random`, `clock` | | looks at the environment, rolls dice, tells the time |
-//! | `counter` | `key`, `millis` | adds one to a number in bucket `counters`, with a pause between reading and writing |
+//! | `counter` | `key`, `millis`, `detail-type` | adds one to a number in bucket `counters`, with a pause between reading and writing, and emits the new one if there is a `detail-type` |
 //! | `echo` | | sets the event's id to its detail, in bucket `echo` |
 //! | `emit` | `count`, `source`, `detail-type` | emits so many events |
 //! | `emit-after` | `millis`, `source`, `detail-type` | emits one event later |

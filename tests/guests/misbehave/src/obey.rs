@@ -14,7 +14,11 @@ pub(crate) fn counter(order: &Order) -> Result<(), Failure> {
     let number = String::from_utf8_lossy(&stored).parse::<u64>();
     let number = number.map_err(|error| Failure::Permanent(format!("`{key}` holds no number: {error}")))?;
     thread::sleep(Duration::from_millis(order.millis()));
-    kv::set("counters", key, (number + 1).to_string().as_bytes()).map_err(give_up)
+    kv::set("counters", key, (number + 1).to_string().as_bytes()).map_err(give_up)?;
+    match order.text("detail-type", "") {
+        "" => Ok(()),
+        _ => events::emit(&order.event(number + 1)).map_err(give_up),
+    }
 }
 
 pub(crate) fn echo(event: &Event) -> Result<(), Failure> {
