@@ -1,6 +1,6 @@
 //! What the daemon says of itself: log lines and metrics.
 //!
-//! The names, units and descriptions of all metrics are in one table, [`TABLE`]. What plugins count is stored, not held
+//! The names, units and descriptions of all metrics are in one table, `TABLE`. What plugins count is stored, not held
 //! here; [`Metrics::render`] shows both, in the text format of Prometheus.
 
 mod exposition;
