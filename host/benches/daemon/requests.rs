@@ -19,7 +19,7 @@ pub(crate) async fn measure() -> Vec<Row> {
         let rate = over_http(&host, clients, requests).await;
         let limit =
             if clients == 1 { "one flush to disk for each" } else { "HTTP: client and server share the processors" };
-        rows.push(Row::new(format!("durable trial requests over HTTP, {clients} clients"), rate, "/s", limit));
+        rows.push(Row::new(format!("durable trial requests over HTTP, {clients} at a time"), rate, "/s", limit));
         host.shutdown().await;
     }
     let folder = tempfile::tempdir().unwrap();

@@ -1,7 +1,7 @@
 //! One delivery: call the plugin, commit its effects with the acknowledgement, or record the failure.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tracing::Instrument;
 
@@ -213,6 +213,3 @@ fn acknowledging(effects: Effects, delivery: &Delivery, version: Version, plugin
         .collect();
     change
 }
-
-/// How long to leave a queue alone whose store failed.
-pub(super) const AFTER_STORAGE_ERROR: Duration = Duration::from_secs(1);

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::attempt::{self, Context, Turns};
+use super::attempt::{Context, Turns};
 use super::record::{Delivery, DeliveryId};
 use crate::bus::Bus;
 use crate::plugin::{Plugin, Registry};
@@ -23,6 +23,9 @@ const IN_HAND: usize = 4;
 
 /// How long attempts that run may take to finish when the daemon stops.
 const DRAIN: Duration = Duration::from_secs(15);
+
+/// How long to leave the queues alone when the store failed.
+const AFTER_STORAGE_ERROR: Duration = Duration::from_secs(1);
 
 /// Attempts deliveries until it is stopped.
 pub struct Engine {
@@ -75,7 +78,7 @@ impl Engine {
     pub async fn run(mut self, stop: CancellationToken) {
         let storage = self.context.bus.storage().clone();
         let mut plugins = self.plugins.changes();
-        let mut retry = tokio::time::interval(attempt::AFTER_STORAGE_ERROR);
+        let mut retry = tokio::time::interval(AFTER_STORAGE_ERROR);
         retry.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut storage_failed = !self.look_for_queues(storage.as_ref());
         loop {

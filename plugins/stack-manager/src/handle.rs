@@ -24,7 +24,7 @@ pub(crate) fn handle(
     let config = Config::parse(&host.config()).map_err(Failure::Permanent)?;
     match (event.source.as_str(), event.detail_type.as_str()) {
         (SELF, "StackCreateRequested") => lifecycle::create(host, provider, &config, &detail, delivery.attempt),
-        (ASSIGN_TRIAL, "StackReserved") => lifecycle::configure(host, provider, &detail, delivery.attempt),
+        (ASSIGN_TRIAL, "StackReserved") => lifecycle::configure(host, provider, &config, &detail, delivery.attempt),
         (TRIALS, "TrialAssigned") => refill(host, &config, detail.text("type")?),
         (TRIALS, "TrialExpired" | "TrialCancelled" | "TrialAssignmentFailed") => {
             let trial_type = detail.text("type")?;

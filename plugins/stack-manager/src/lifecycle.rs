@@ -41,7 +41,7 @@ pub(crate) fn create(
         return lose(host, stack_id, &stack, &reason);
     }
 
-    let url = url(stack_id);
+    let url = config.url(stack_id);
     stack.state = State::Warm;
     stack.url = Some(url.clone());
     write(host, POOL, &pool_key(&stack.trial_type, stack_id), &Pooled { state: State::Warm })?;
@@ -61,6 +61,7 @@ pub(crate) fn create(
 pub(crate) fn configure(
     host: &mut impl Host,
     provider: &mut impl Provider,
+    config: &Config,
     detail: &Detail,
     attempt: u32,
 ) -> Result<(), Failure> {
@@ -78,7 +79,7 @@ pub(crate) fn configure(
         return fail(host, stack_id, &stack, &reason);
     }
     let mut configured = detail.members().clone();
-    configured.insert("url".to_owned(), json!(stack.url.unwrap_or_else(|| url(stack_id))));
+    configured.insert("url".to_owned(), json!(stack.url.unwrap_or_else(|| config.url(stack_id))));
     emit(host, "StackConfigured", configured)
 }
 
@@ -144,9 +145,4 @@ fn assigned(host: &impl Host, stack_id: &str, trial_id: &str) -> Result<Option<S
 fn not_yet(what: &str, stack_id: &str, error: &io::Error, attempt: u32) -> Result<String, Failure> {
     let reason = format!("cannot {what} stack `{stack_id}`: {error}");
     if attempt < LAST_ATTEMPT { Err(Failure::Retry(reason)) } else { Ok(reason) }
-}
-
-/// Where the daemon serves a stack.
-fn url(stack_id: &str) -> String {
-    format!("/stacks/{stack_id}/")
 }
