@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Paths, plugin_id};
-use crate::clock::SystemClock;
+use crate::clock::{SystemClock, Timestamp};
 use crate::config::{Access, Config, Diagnostics};
 use crate::plugin::{Compiled, LoadError, Plugin, Registry, Runtime, Status};
 use crate::storage::memory::MemoryStorage;
@@ -195,38 +195,48 @@ impl Builder {
 /// Reads rules.toml and every plugin as a start would, and says what is wrong. Starts and changes nothing, but makes the folders
 /// that plugins are granted for writing.
 pub async fn check(config: &Path, plugins: &Path, data: &Path) -> anyhow::Result<Checked> {
+    let loaded = match Config::load(config, data) {
+        Ok(loaded) => loaded,
+        Err(diagnostics) => {
+            let warnings = vec!["the plugins were not looked at, because their grants cannot be read".to_owned()];
+            return Ok(Checked { config: Err(diagnostics), plugins: Vec::new(), warnings });
+        }
+    };
     let runtime = Runtime::new(Arc::new(MemoryStorage::new()), Arc::new(SystemClock::default()))?;
-    let loaded = Config::load(config, data);
     let paths = Paths { config: config.to_owned(), plugins: plugins.to_owned(), data: data.to_owned() };
-    let registry = Registry::default();
-    let mut warnings = Vec::new();
-    let current = loaded.as_ref().ok().cloned().unwrap_or_default();
-    let mut builder = Builder::new(paths, runtime, current);
+    let mut builder = Builder::new(paths, runtime, loaded);
     builder.make_folders()?;
     let changes = builder.look_at_plugins().await;
-    registry.replace(builder.plugins(), crate::clock::Timestamp::default());
+    let registry = Registry::default();
+    registry.replace(builder.plugins(), Timestamp::default());
     for change in changes {
         if let Change::PluginRejected { id, error } = change {
             registry.note(&id, Some(error));
         }
     }
-    if let Ok(config) = &loaded {
-        for rule in config.rules.rules().iter().filter(|rule| rule.enabled) {
-            for target in rule.targets.iter().filter(|target| !builder.seen.contains_key(&target.plugin)) {
-                let file = plugins.join(format!("{}.wasm", target.plugin));
-                warnings.push(format!(
-                    "rule `{}` names the plugin `{}`, but there is no {}; its deliveries will wait",
-                    rule.name,
-                    target.plugin,
-                    file.display()
-                ));
-            }
-        }
-        for id in config.plugins.keys().filter(|id: &&String| !builder.seen.contains_key(*id)) {
-            warnings.push(format!("[plugins.{id}] has grants, but there is no {id}.wasm in {}", plugins.display()));
+    let warnings = absent_plugins(&builder, plugins);
+    Ok(Checked { config: Ok(builder.config), plugins: registry.statuses(), warnings })
+}
+
+/// What rules.toml says of plugins that have no file.
+fn absent_plugins(builder: &Builder, folder: &Path) -> Vec<String> {
+    let absent = |id: &str| !builder.seen.contains_key(id);
+    let mut warnings = Vec::new();
+    for rule in builder.config.rules.rules().iter().filter(|rule| rule.enabled) {
+        for target in rule.targets.iter().filter(|target| absent(&target.plugin)) {
+            let file = folder.join(format!("{}.wasm", target.plugin));
+            warnings.push(format!(
+                "rule `{}` names the plugin `{}`, but there is no {}; its deliveries will wait",
+                rule.name,
+                target.plugin,
+                file.display()
+            ));
         }
     }
-    Ok(Checked { config: loaded, plugins: registry.statuses(), warnings })
+    for id in builder.config.plugins.keys().filter(|id| absent(id)) {
+        warnings.push(format!("[plugins.{id}] has grants, but there is no {id}.wasm in {}", folder.display()));
+    }
+    warnings
 }
 
 /// Makes the folders that plugins may write to and the one of the stacks, before any plugin that only reads them is loaded.

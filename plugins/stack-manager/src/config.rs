@@ -41,7 +41,8 @@ impl Config {
             return Err(at("", &format!("unknown field `{unknown}`, expected `pools` or `public-url`")));
         }
         let public_url = members.get("public-url").map_or(Some(""), Value::as_str);
-        let public_url = public_url.filter(|url| url.is_empty() || url.starts_with("http://") || url.starts_with("https://"));
+        let public_url =
+            public_url.filter(|url| url.is_empty() || url.starts_with("http://") || url.starts_with("https://"));
         let public_url = public_url.ok_or_else(|| at("", "public-url must be like \"https://trials.example.com\""))?;
         let pools = members.get("pools").ok_or_else(|| at("", "missing field `pools`; add a table for each type"))?;
         let pools = pools.as_object().ok_or_else(|| at(".pools", "must be a table with a table for each type"))?;
