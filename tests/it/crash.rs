@@ -112,7 +112,14 @@ async fn settled(url: &str) -> (Vec<Value>, BTreeMap<(String, String), u64>) {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, settle).await.expect("the daemon comes to rest")
+    match tokio::time::timeout(PATIENCE, settle).await {
+        Ok(settled) => settled,
+        Err(_) => {
+            let trials = get(url, "/trials?limit=3").await;
+            let owed = get(url, "/deliveries?limit=3").await;
+            panic!("the daemon does not come to rest; it has the trials {trials} and owes {owed}");
+        }
+    }
 }
 
 async fn journal(url: &str) -> Vec<Value> {

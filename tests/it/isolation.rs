@@ -98,6 +98,22 @@ async fn handlers_that_want_the_same_key_all_have_their_way() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn deliveries_that_come_back_at_once_are_attempted_again() {
+    // The clock stands still, so a back-off of less than a millisecond is none.
+    let at_once = "maximum-attempts = 20, minimum-backoff = \"1ms\", maximum-backoff = \"1ms\"";
+    let rules = RULES.replace("maximum-attempts = 1", at_once);
+    let world = World::new(&rules, &[("misbehave", &guest("misbehave"))]).await;
+    for _ in 0..200 {
+        world.publish("test", "Misbehave", json!({ "do": "retry" })).await;
+    }
+    world.settle().await;
+    let letters = world.dead_letters().await;
+    assert_eq!(letters.len(), 200);
+    assert!(letters.iter().all(|letter| letter["attempts"] == 20), "{letters:?}");
+    world.host.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_memory_is_flat_after_many_misbehaviours() {
     let folder = tempfile::tempdir().unwrap();
     let plugins = folder.path().join("plugins");

@@ -50,6 +50,9 @@ struct Lane {
     exhausted: bool,
     /// The deliveries in hand.
     in_hand: HashSet<DeliveryId>,
+    /// Those of them that were met in the queue again. Such a delivery may have come back from its retry before its attempt
+    /// was known to be over, and is looked for once it is.
+    met: HashSet<DeliveryId>,
     /// What its attempts share.
     turns: Arc<Turns>,
 }
@@ -166,6 +169,9 @@ impl Engine {
         self.context.metrics.in_flight(-1);
         if let Some(lane) = self.lanes.get_mut(&finished.id.plugin) {
             lane.in_hand.remove(&finished.id);
+            if lane.met.remove(&finished.id) {
+                lane.grew(finished.id.sequence);
+            }
         }
     }
 }
@@ -202,6 +208,7 @@ impl Lane {
             self.after = Some((sequence, ordinal));
             let id = DeliveryId { plugin, sequence, ordinal };
             if self.in_hand.contains(&id) {
+                self.met.insert(id);
                 continue;
             }
             match Delivery::decode(id, &stored.value) {
