@@ -16,6 +16,9 @@ const TRIALS: usize = 300;
 /// How often the daemon is killed while they live.
 const KILLS: usize = 32;
 
+/// How long the daemon may take to come to rest: back-off may let a delivery wait, and the pool is reconciled every minute.
+const REST: Duration = Duration::from_secs(240);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_that_is_killed_loses_nothing_and_does_nothing_twice() {
     let data = tempfile::tempdir().unwrap();
@@ -112,7 +115,7 @@ async fn settled(url: &str) -> (Vec<Value>, BTreeMap<(String, String), u64>) {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    match tokio::time::timeout(PATIENCE, settle).await {
+    match tokio::time::timeout(REST, settle).await {
         Ok(settled) => settled,
         Err(_) => {
             let trials = get(url, "/trials?limit=3").await;
