@@ -13,6 +13,9 @@ use uuid::Uuid;
 use crate::page;
 use crate::provider::{Extent, Found, Provider, Tenant};
 
+/// How many stacks may go while they are listed, before the listing is given up.
+const MOST_GONE: usize = 10_000;
+
 /// The page of a stack in a template, with the placeholders that [`page::render`] knows. It becomes `index.html` when
 /// the stack gets its trial; the template's own `index.html` is what is seen before.
 const PAGE_TEMPLATE: &str = "index.template.html";
@@ -101,13 +104,16 @@ impl Provider for Directory {
 
     fn list(&self) -> io::Result<Vec<Found>> {
         let mut all = Vec::new();
+        let mut gone = 0;
         for entry in fs::read_dir(&self.stacks).map_err(|error| at(&self.stacks, &error))? {
-            let entry = entry?;
-            // What this plugin cannot have made is not touched.
-            if entry.file_type()?.is_dir()
-                && let Some(found) = entry.file_name().to_str().and_then(found)
-            {
-                all.push(found);
+            // Stacks come and go while this looks. One that went is not listed.
+            let looked = entry.and_then(|entry| Ok((entry.file_type()?.is_dir(), entry.file_name())));
+            match looked {
+                // What this plugin cannot have made is not touched.
+                Ok((true, name)) => all.extend(name.to_str().and_then(found)),
+                Ok((false, _)) => {}
+                Err(error) if error.kind() == ErrorKind::NotFound && gone < MOST_GONE => gone += 1,
+                Err(error) => return Err(at(&self.stacks, &error)),
             }
         }
         all.sort();
