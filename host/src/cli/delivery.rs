@@ -131,8 +131,5 @@ fn list(page: &Value, output: Output) -> Result<(), Failure> {
         })
         .collect();
     output.table(&["DELIVERY", "STATE", "RULE", "EVENT", "FAILED", "NEXT", "ERROR"], &rows)?;
-    if !page["next"].is_null() {
-        output.line(&format!("there are more: --after {} or --all", text(&page["next"])))?;
-    }
-    Ok(())
+    Ok(output.more(page)?)
 }

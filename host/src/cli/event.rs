@@ -91,10 +91,7 @@ impl Event {
                 for entry in page["events"].as_array().into_iter().flatten() {
                     output.line(&brief(entry))?;
                 }
-                if !page["next"].is_null() {
-                    output.line(&format!("there are more: --after {} or --all", text(&page["next"])))?;
-                }
-                Ok(())
+                Ok(output.more(&page)?)
             }
             Self::Put { source, detail_type, detail } => {
                 let body = Body { source, detail_type, detail: read(&detail)? };

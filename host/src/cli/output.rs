@@ -28,6 +28,14 @@ impl Output {
         self.line(&format!("{value:#}"))
     }
 
+    /// Says how to go on where a page of a list is not the last one.
+    pub(super) fn more(self, page: &Value) -> io::Result<()> {
+        match &page["next"] {
+            Value::Null => Ok(()),
+            next => self.line(&format!("there are more: --after {} or --all", text(next))),
+        }
+    }
+
     /// Prints a table with columns as wide as they have to be; the last one is not padded.
     pub(super) fn table(self, head: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
         let mut widths: Vec<usize> = head.iter().map(|name| name.chars().count()).collect();

@@ -127,8 +127,5 @@ fn list(page: &Value, output: Output) -> Result<(), Failure> {
         })
         .collect();
     output.table(&["TRIAL", "TYPE", "STATUS", "LEAD", "ENDS", "URL"], &rows)?;
-    if !page["next"].is_null() {
-        output.line(&format!("there are more: --after {} or --all", text(&page["next"])))?;
-    }
-    Ok(())
+    Ok(output.more(page)?)
 }
