@@ -3,6 +3,7 @@
 //!
 //! An event and its deliveries are one commit, so events are matched when they are published.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -10,6 +11,7 @@ use arc_swap::ArcSwap;
 use crate::clock::{Clock, Timestamp};
 use crate::delivery::record::{Delivery, DeliveryId};
 use crate::event::{Cause, Event, Recorded};
+use crate::pattern::Scratch;
 use crate::rules::{Rule, RuleSet};
 use crate::storage::metric::MetricChange;
 use crate::storage::{Commit, CommitError, Committed, Expect, Key, NewDelivery, NewEvent, Sequence, Storage, Write};
@@ -121,21 +123,27 @@ impl Bus {
     }
 }
 
-/// What `publication` becomes under `rules`: a journal entry and its deliveries. Pure.
+thread_local! {
+    /// What matching takes, kept from event to event.
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// What `publication` becomes under `rules`: a journal entry and its deliveries.
 fn route(rules: &RuleSet, publication: &Publication, now: Timestamp) -> NewEvent {
     let json = publication.event.to_json();
-    let matching = rules.matching(json.as_bytes()).unwrap_or_else(|error| {
-        // Events are checked before they come here, so this is our mistake and nobody else's.
-        tracing::error!(%error, event = json, "an event cannot be matched and goes to nobody");
-        Vec::new()
-    });
     let scheduled = match &publication.audience {
         Audience::Matching => None,
         Audience::Scheduled(name) => rules.rule(name),
     };
-    let others = matching.into_iter().map(|rule| &rules[rule]);
-    let others = others.filter(|rule| scheduled.is_none_or(|scheduled| scheduled.name != rule.name));
-    let deliveries = scheduled.into_iter().chain(others).flat_map(|rule| obligations(rule, now)).collect();
+    let mut deliveries: Vec<NewDelivery> = scheduled.into_iter().flat_map(|rule| obligations(rule, now)).collect();
+    SCRATCH.with_borrow_mut(|scratch| match rules.matching(json.as_bytes(), scratch) {
+        Ok(matching) => {
+            let others = matching.filter(|rule| scheduled.is_none_or(|scheduled| scheduled.name != rule.name));
+            deliveries.extend(others.flat_map(|rule| obligations(rule, now)));
+        }
+        // Events are checked before they come here, so this is our mistake and nobody else's.
+        Err(error) => tracing::error!(%error, event = json, "an event cannot be matched and goes to nobody"),
+    });
     NewEvent { body: Recorded::encode(json, now, publication.cause.as_ref()), deliveries }
 }
 

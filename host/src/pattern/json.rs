@@ -28,6 +28,21 @@ pub(super) fn parse(text: &str, purpose: Purpose) -> Result<Value, Error> {
     }
 }
 
+/// Reads the text of an event.
+pub(super) fn parse_event(text: &[u8]) -> Result<Value, Error> {
+    let text = std::str::from_utf8(text)
+        .map_err(|error| Error::new(&(error.valid_up_to()..error.valid_up_to() + 1), "the event is not UTF-8"))?;
+    parse(text, Purpose::Event)
+}
+
+/// Adds the text of a string of an event, given with its quotes, to `decoded`; what cannot be read is left out.
+pub(super) fn unescape(quoted: &[u8], decoded: &mut String) {
+    let text = String::from_utf8_lossy(quoted);
+    let mut reader = Reader { text: &text, at: 0, depth: 0, purpose: Purpose::Event };
+    // Whoever asks found the closing quote, so that only an escape can be wrong, and no event has a wrong one.
+    let _ = reader.string_into(decoded);
+}
+
 struct Reader<'t> {
     text: &'t str,
     /// The byte that comes next.
@@ -140,8 +155,13 @@ impl Reader<'_> {
     }
 
     fn string(&mut self) -> Result<String, Error> {
-        let start = self.at;
         let mut decoded = String::new();
+        self.string_into(&mut decoded)?;
+        Ok(decoded)
+    }
+
+    fn string_into(&mut self, decoded: &mut String) -> Result<(), Error> {
+        let start = self.at;
         self.at += 1;
         loop {
             let plain = self.at;
@@ -152,7 +172,7 @@ impl Reader<'_> {
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
-                    return Ok(decoded);
+                    return Ok(());
                 }
                 Some(b'\\') => decoded.push(self.escape()?),
                 Some(_) => {

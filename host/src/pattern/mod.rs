@@ -9,33 +9,50 @@
 //!
 //! * [`value`]: what patterns and events are read into: a value that knows where it stands in its text, whatever the notation
 //! * `json`: from JSON text to such a value
-//! * `number`: when two numbers are the same
-//! * `condition`: one alternative of a leaf, and which values it accepts
+//! * `condition`: one alternative of a leaf, and which values it accepts; with `number`, `ignore_case`, `wildcard`, `network`
 //! * `parse`: from a value to a pattern, with the errors
-//! * `matching`: from a pattern and an event to the verdict
+//! * [`Matcher`]: from many patterns and the bytes of an event to those that match; [`Explanation`]: why one does not
 //! * [`suggest`]: "did you mean"
-//!
-//! The operators: exact values, `prefix`, `anything-but` of a value, a list or a prefix, and `exists`.
 
 mod condition;
+mod ignore_case;
 mod json;
-mod matching;
+mod matcher;
+mod network;
 mod number;
 mod parse;
 pub mod suggest;
 #[cfg(test)]
 mod tests;
 pub mod value;
+mod wildcard;
 
 use self::condition::Condition;
-pub use self::matching::Parsed;
+pub use self::matcher::{Explanation, Matcher, Miss, Scratch};
 use self::value::{Notation, Span, Value};
 
-/// A pattern, ready to match.
+/// A pattern.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pattern {
-    /// The fields of the outermost object.
-    fields: Fields,
+    /// What is asked of fields, in the order of the text.
+    leaves: Vec<Leaf>,
+    /// The ways to match: the places of leaves that must all accept a value, or its absence. More than one if there is an `$or`.
+    combinations: Vec<Vec<usize>>,
+    /// How it was written.
+    notation: Notation,
+    /// What is allowed, and probably not meant.
+    notes: Vec<Error>,
+}
+
+/// What a pattern asks of a field.
+#[derive(Clone, Debug, PartialEq)]
+struct Leaf {
+    /// The names of the field and of the objects it is in, from the outermost on, with dots between them.
+    path: String,
+    /// The alternatives; at least one.
+    conditions: Vec<Condition>,
+    /// Where the array of alternatives stands.
+    span: Span,
 }
 
 /// Why a text is not a pattern.
@@ -64,28 +81,26 @@ impl Pattern {
     ///
     /// # Errors
     ///
-    /// The first thing that is wrong: no field at all, a field twice, a leaf that is not an array or holds nothing, an operator
-    /// that does not exist or has the wrong operand.
+    /// The first thing that is wrong: no field at all, a leaf that is not an array or holds nothing, an operator
+    /// that does not exist or has the wrong operand, or more of something than there may be.
     pub fn from_value(value: &Value, notation: Notation) -> Result<Self, Error> {
-        parse::Parser::new(notation).pattern(value)
+        parse::pattern(value, notation)
     }
 
-    /// Whether the event matches.
-    pub fn matches(&self, event: &Parsed) -> bool {
-        matching::matches(&self.fields, event)
+    /// Whether the event, given as the JSON text of an object, matches. Whoever asks this of many patterns or events is better
+    /// served by a [`Matcher`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Matcher::matching`].
+    pub fn matches(&self, event: &[u8]) -> Result<bool, Error> {
+        Ok(!Matcher::new([self]).matching(event, &mut Scratch::default())?.is_empty())
     }
-}
 
-/// The fields of an object in a pattern. Each has another name, and there is at least one.
-type Fields = Vec<(String, Field)>;
-
-/// What a pattern asks of one field.
-#[derive(Clone, Debug, PartialEq)]
-enum Field {
-    /// It is an object, or an array of them, with these fields.
-    Object(Fields),
-    /// It holds a value that one of these accepts.
-    Leaf(Vec<Condition>),
+    /// What is allowed, and probably not meant: a field that replaces another, an operator that is read as a field.
+    pub fn notes(&self) -> &[Error] {
+        &self.notes
+    }
 }
 
 impl Error {

@@ -44,9 +44,10 @@ pub struct Key {
 }
 
 /// The notation a value was written in. They differ in what an object is called and how its members are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Notation {
     /// `{"prefix": "x"}`, an object.
+    #[default]
     Json,
     /// `{ prefix = "x" }`, a table.
     Toml,
@@ -61,6 +62,34 @@ impl Value {
     pub fn parse_json(text: &str) -> Result<Self, Error> {
         json::parse(text, json::Purpose::Pattern)
     }
+}
+
+impl Value {
+    /// The text of the value in a notation, on one line. Of null, for which TOML has no word, JSON's.
+    pub fn spell(&self, notation: Notation) -> String {
+        let list = |texts: Vec<String>| texts.join(", ");
+        match &self.kind {
+            Kind::Array(items) => format!("[{}]", list(items.iter().map(|item| item.spell(notation)).collect())),
+            Kind::Object(members) => {
+                let member = |(key, value): &(Key, Self)| match notation {
+                    Notation::Json => format!("{}: {}", quoted(&key.name), value.spell(notation)),
+                    Notation::Toml if is_bare(&key.name) => format!("{} = {}", key.name, value.spell(notation)),
+                    Notation::Toml => format!("{} = {}", quoted(&key.name), value.spell(notation)),
+                };
+                let members = list(members.iter().map(member).collect());
+                match notation {
+                    Notation::Json => format!("{{{members}}}"),
+                    Notation::Toml => format!("{{ {members} }}"),
+                }
+            }
+            _ => self.to_string(),
+        }
+    }
+}
+
+/// Whether TOML takes a name without quotes.
+fn is_bare(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 /// Compact JSON text.
@@ -118,11 +147,17 @@ impl Notation {
     pub fn member(self, name: &str, value: impl fmt::Display) -> String {
         match self {
             Self::Json => format!("{{\"{name}\": {value}}}"),
-            Self::Toml => format!("{{ {name} = {value} }}"),
+            Self::Toml if is_bare(name) => format!("{{ {name} = {value} }}"),
+            Self::Toml => format!("{{ \"{name}\" = {value} }}"),
         }
     }
 }
 
 fn write_string(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
-    f.write_str(&serde_json::to_string(text).map_err(|_| fmt::Error)?)
+    f.write_str(&quoted(text))
+}
+
+/// A text as a string of JSON, which is one of TOML too.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }

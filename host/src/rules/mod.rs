@@ -9,7 +9,7 @@ mod rule_set;
 mod schedule;
 mod target;
 
-pub use self::rule_set::{RuleIndex, RuleSet};
+pub use self::rule_set::RuleSet;
 pub use self::schedule::{Schedule, ScheduleError};
 pub use self::target::{RetryPolicy, Target};
 

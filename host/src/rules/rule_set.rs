@@ -1,35 +1,39 @@
 //! All rules in force.
 
 use std::collections::HashMap;
-use std::ops::Index;
 
 use super::{Rule, Schedule, Target};
-use crate::pattern::{self, Parsed};
+use crate::pattern::{self, Matcher, Scratch};
 
 /// All rules in force: compiled once, immutable, shared by everybody who routes.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct RuleSet {
     /// The rules in the order of the file.
     rules: Vec<Rule>,
     /// Where a name stands among them.
-    by_name: HashMap<String, RuleIndex>,
+    by_name: HashMap<String, usize>,
+    /// The patterns of those that match events.
+    matcher: Matcher,
+    /// The rule of each pattern.
+    matched: Vec<usize>,
 }
-
-/// The place of a rule in its [`RuleSet`]. Of no use in another one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RuleIndex(u32);
 
 impl RuleSet {
     /// Compiles rules. Of those that share a name, only the first is kept.
     pub fn new(rules: impl IntoIterator<Item = Rule>) -> Self {
         let mut set = Self::default();
         for rule in rules {
-            let Ok(index) = u32::try_from(set.rules.len()).map(RuleIndex) else { break };
+            let index = set.rules.len();
             if let std::collections::hash_map::Entry::Vacant(free) = set.by_name.entry(rule.name.clone()) {
                 free.insert(index);
                 set.rules.push(rule);
             }
         }
+        let patterns = (0..).zip(&set.rules).filter(|(_, rule)| rule.enabled);
+        let patterns = patterns.filter_map(|(index, rule)| Some((index, rule.pattern.as_ref()?)));
+        let (matched, patterns): (_, Vec<_>) = patterns.unzip();
+        set.matcher = Matcher::new(patterns);
+        set.matched = matched;
         set
     }
 
@@ -37,17 +41,19 @@ impl RuleSet {
     ///
     /// # Errors
     ///
-    /// If the text is not JSON. An event that was read or made by [`crate::event`] always is.
-    pub fn matching(&self, event_json: &[u8]) -> Result<Vec<RuleIndex>, pattern::Error> {
-        let event = Parsed::from_json(event_json)?;
-        let matches =
-            |rule: &Rule| rule.enabled && rule.pattern.as_ref().is_some_and(|pattern| pattern.matches(&event));
-        Ok((0_u32..).zip(&self.rules).filter(|(_, rule)| matches(rule)).map(|(index, _)| RuleIndex(index)).collect())
+    /// If the text is not a JSON object. An event that was read or made by [`crate::event`] always is.
+    pub fn matching<'s>(
+        &'s self,
+        event_json: &[u8],
+        scratch: &'s mut Scratch,
+    ) -> Result<impl Iterator<Item = &'s Rule>, pattern::Error> {
+        let found = self.matcher.matching(event_json, scratch)?;
+        Ok(found.iter().map(|place| &self.rules[self.matched[*place as usize]]))
     }
 
     /// The rule of this name.
     pub fn rule(&self, name: &str) -> Option<&Rule> {
-        self.by_name.get(name).map(|index| &self[*index])
+        self.by_name.get(name).map(|index| &self.rules[*index])
     }
 
     /// All rules, in the order of the file.
@@ -66,18 +72,10 @@ impl RuleSet {
     }
 }
 
-impl Index<RuleIndex> for RuleSet {
-    type Output = Rule;
-
-    fn index(&self, index: RuleIndex) -> &Rule {
-        &self.rules[index.0 as usize]
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::RuleSet;
-    use crate::pattern::Pattern;
+    use crate::pattern::{Pattern, Scratch};
     use crate::rules::{RetryPolicy, Rule, Target};
 
     fn rule(name: &str, pattern: Option<&str>, schedule: Option<&str>) -> Rule {
@@ -103,13 +101,14 @@ mod tests {
             rule("both", trial, Some("rate(2 minutes)")),
             rule("wanted", Some(r#"{"source": ["late"]}"#), None),
         ]);
-        let names = |event: &str| -> Vec<&str> {
-            let found = rules.matching(event.as_bytes()).expect("an event");
-            found.into_iter().map(|index| rules[index].name.as_str()).collect()
+        let names = |event: &str| -> Vec<String> {
+            let mut scratch = Scratch::default();
+            let found = rules.matching(event.as_bytes(), &mut scratch).expect("an event");
+            found.map(|rule| rule.name.clone()).collect()
         };
         assert_eq!(names(r#"{"source": "OnlineTrial", "detail": {"huge": 1e400}}"#), ["wanted", "both"]);
         assert_eq!(names(r#"{"source": "late"}"#), [""; 0]);
-        assert!(rules.matching(b"{").is_err());
+        assert!(rules.matching(b"{", &mut Scratch::default()).is_err());
         assert_eq!(rules.scheduled().map(|(rule, _)| rule.name.as_str()).collect::<Vec<_>>(), ["timed", "both"]);
         assert_eq!(rules.target("wanted-off", "t").map(|target| target.plugin.as_str()), Some("p"));
         assert_eq!(rules.target("wanted", "u"), None);

@@ -1,0 +1,192 @@
+//! All patterns at once: compiled when rules change, immutable, and asked for every event.
+//!
+//! An event is read once, from left to right (`scan`), over whatever no pattern asks about (`skip`), into the values of the fields that
+//! patterns ask about (`paths`, `records`). The values pass tests (`test`), each kind of which answers for all patterns at
+//! once (`prefixes`, `infixes`, `intervals`); the tests lead through a tree (`index`) to the few patterns that may match, and those are
+//! looked at closely (`verify`). `explain` says of one pattern why it does not match.
+//!
+//! Nothing is allocated per event once the [`Scratch`] has grown to what events need. The time is bounded, whoever writes
+//! patterns and events: reading takes time in proportion to the event; tests take time in proportion to the texts they look at and to the number of
+//! tests that are passed; a close look takes time in proportion to the pattern and to the values it asks about, times how deep they are nested in
+//! arrays. No wildcard, no depth of nesting and no number of alternatives makes any of these grow faster.
+
+mod explain;
+mod index;
+mod infixes;
+mod intervals;
+mod paths;
+mod prefixes;
+mod records;
+mod scan;
+mod skip;
+mod test;
+mod verify;
+
+use hashbrown::HashMap;
+
+pub use self::explain::{Explanation, Miss};
+use self::index::{Index, Search};
+use self::paths::{PathId, Paths};
+use self::records::Records;
+use self::test::Test;
+use self::verify::Cursor;
+use super::condition::{Condition, Scalar};
+use super::{Error, Pattern};
+
+/// Many patterns, ready to match.
+#[derive(Debug, Default)]
+pub struct Matcher {
+    paths: Paths,
+    /// What patterns ask of fields. Patterns that ask the same share it.
+    leaves: Vec<Leaf>,
+    /// The combinations of all patterns: the pattern, and where its leaves begin and end.
+    rules: Vec<(u32, u32, u32)>,
+    fields: Vec<u32>,
+    index: Index,
+    patterns: usize,
+}
+
+/// What matching an event takes; used again for the next one. Each thread needs one of its own.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    records: Records,
+    search: Search,
+    stack: Vec<Cursor>,
+    found: Vec<u32>,
+    /// The epoch in which each combination was looked at last, and each pattern was found last.
+    looked: Vec<u32>,
+    matched: Vec<u32>,
+    epoch: u32,
+}
+
+/// What a pattern asks of a field.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Leaf {
+    path: PathId,
+    /// Whether the field may be missing.
+    absent: bool,
+    /// The texts it may be, in order, if they are many.
+    strings: Box<[Box<str>]>,
+    /// What it may be otherwise.
+    others: Box<[Condition]>,
+}
+
+impl Matcher {
+    /// Compiles patterns.
+    pub fn new<'p>(patterns: impl IntoIterator<Item = &'p Pattern>) -> Self {
+        let mut matcher = Self::default();
+        let mut known: HashMap<Leaf, u32> = HashMap::new();
+        for pattern in patterns {
+            let number = matcher.patterns as u32;
+            matcher.patterns += 1;
+            let leaves: Vec<u32> = pattern
+                .leaves
+                .iter()
+                .map(|leaf| {
+                    let next = known.len() as u32;
+                    *known.entry(Leaf::new(&mut matcher.paths, leaf)).or_insert(next)
+                })
+                .collect();
+            for combination in &pattern.combinations {
+                let start = matcher.fields.len() as u32;
+                matcher.fields.extend(combination.iter().map(|leaf| leaves[*leaf]));
+                matcher.rules.push((number, start, matcher.fields.len() as u32));
+            }
+        }
+        let mut leaves: Vec<(Leaf, u32)> = known.into_iter().collect();
+        leaves.sort_unstable_by_key(|(_, number)| *number);
+        matcher.leaves = leaves.into_iter().map(|(leaf, _)| leaf).collect();
+        let rules = matcher.rules.iter().map(|(_, start, end)| &matcher.fields[*start as usize..*end as usize]);
+        matcher.index = Index::new(&matcher.leaves, rules, matcher.paths.count());
+        matcher
+    }
+
+    /// The patterns that match an event, by their places among those the matcher was made of, in ascending order.
+    ///
+    /// `event` is the JSON text of an object. What is nested deeper than 128 levels is not seen by any pattern.
+    ///
+    /// # Errors
+    ///
+    /// If the event is not JSON as far as patterns ask about it, or not an object. What is skipped is not checked.
+    pub fn matching<'s>(&self, event: &[u8], scratch: &'s mut Scratch) -> Result<&'s [u32], Error> {
+        scratch.reset(self.rules.len(), self.patterns);
+        let Scratch { records, search, stack, found, looked, matched, epoch } = scratch;
+        records.reset(self.paths.count());
+        scan::scan(event, &self.paths, records).map_err(|malformed| not_an_event(event, malformed))?;
+        self.index.search(event, records, search, |rule| {
+            let (pattern, start, end) = self.rules[rule as usize];
+            if looked[rule as usize] == *epoch || matched[pattern as usize] == *epoch {
+                return;
+            }
+            looked[rule as usize] = *epoch;
+            let fields = &self.fields[start as usize..end as usize];
+            if verify::verify(&self.leaves, fields, event, records, stack) {
+                matched[pattern as usize] = *epoch;
+                found.push(pattern);
+            }
+        });
+        found.sort_unstable();
+        Ok(found)
+    }
+}
+
+impl Scratch {
+    fn reset(&mut self, rules: usize, patterns: usize) {
+        self.found.clear();
+        if self.looked.len() < rules {
+            self.looked.resize(rules, 0);
+        }
+        if self.matched.len() < patterns {
+            self.matched.resize(patterns, 0);
+        }
+        self.epoch = self.epoch.wrapping_add(1);
+        if self.epoch == 0 {
+            self.looked.fill(0);
+            self.matched.fill(0);
+            self.epoch = 1;
+        }
+    }
+}
+
+impl Leaf {
+    fn new(paths: &mut Paths, leaf: &super::Leaf) -> Self {
+        let path = paths.add(&leaf.path);
+        if leaf.conditions.iter().any(Condition::compares_numbers) {
+            paths.compare_numbers(&leaf.path);
+        }
+        let (mut strings, mut others) = (Vec::new(), Vec::new());
+        for condition in &leaf.conditions {
+            match condition {
+                Condition::String(text) if leaf.conditions.len() > 8 => strings.push(text.clone()),
+                Condition::Absent => {}
+                other => others.push(other.clone()),
+            }
+        }
+        strings.sort_unstable();
+        let absent = leaf.conditions.contains(&Condition::Absent);
+        Self { path, absent, strings: strings.into(), others: others.into() }
+    }
+
+    /// Tests of which whatever it accepts passes one.
+    fn tests(&self) -> impl Iterator<Item = Test> {
+        let strings = self.strings.iter().map(|text| Test::String(text.clone()));
+        strings.chain(self.others.iter().map(Test::of)).chain(self.absent.then_some(Test::Absent))
+    }
+
+    /// Whether it accepts a value that is there.
+    #[inline]
+    fn accepts(&self, value: Scalar<'_>) -> bool {
+        if let Scalar::String(text) = value
+            && self.strings.binary_search_by(|wanted| wanted.as_bytes().cmp(text)).is_ok()
+        {
+            return true;
+        }
+        self.others.iter().any(|condition| condition.accepts(value))
+    }
+}
+
+fn not_an_event(event: &[u8], malformed: scan::Malformed) -> Error {
+    let at = malformed.at.min(event.len());
+    let end = (at + 1).min(event.len());
+    Error::new(&(at..end), "the event is not the JSON text of an object")
+}
