@@ -5,8 +5,17 @@ use anyhow::Result;
 use crate::command::{cargo, run as command};
 use crate::plugins;
 
-/// Builds everything for speed, and prints the table.
+/// Builds everything for speed, and prints the table: of the daemon, or of the rules if that is the first word.
 pub(crate) fn run(args: &[String]) -> Result<()> {
-    plugins::build()?;
-    command(cargo(&["bench", "--locked", "--package", "trialbridge", "--bench", "daemon", "--"]).args(args))
+    match args {
+        [first, rest @ ..] if first == "rules" => bench("pattern_match", rest),
+        _ => {
+            plugins::build()?;
+            bench("daemon", args)
+        }
+    }
+}
+
+fn bench(name: &str, args: &[String]) -> Result<()> {
+    command(cargo(&["bench", "--locked", "--package", "trialbridge", "--bench", name, "--"]).args(args))
 }
