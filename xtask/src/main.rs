@@ -1,9 +1,10 @@
-//! What is done with this repository: `cargo xtask run`, `test`, `demo`, `plugins`, `bench`, `tidy`.
+//! What is done with this repository: `cargo xtask run`, `test`, `demo`, `plugins`, `bench`, `fuzz`, `tidy`.
 
 mod bench;
 mod command;
 mod daemon;
 mod demo;
+mod fuzz;
 mod plugins;
 mod test;
 mod tidy;
@@ -14,10 +15,11 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   run [ARGS]   build the plugins and the daemon, and start it on rules.toml; ARGS go to `trialbridge run`
-  test         every check: format, lints, plugins, unit and integration tests, documentation
+  test         every check: format, lints, plugins, unit and integration tests, some fuzzing, documentation
   demo         start a daemon of its own, request three short trials, and tell their whole story
   plugins      build the plugins into plugins/, and the guests of the tests into target/guests/
-  bench [ARGS] print what the daemon can do on this machine; --json for machines
+  bench [ARGS] print what the daemon can do on this machine; --json for machines; `bench rules` for the matcher of rules
+  fuzz         look for patterns and events that the matcher gets wrong, for a minute; --seconds N for another time
   tidy         check what no compiler checks: who may name which crate, texts, links
 ";
 
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         "demo" => demo::run(),
         "plugins" => plugins::build().map(drop),
         "bench" => bench::run(&rest),
+        "fuzz" => fuzz::run(&rest),
         "tidy" => tidy::run(),
         _ => {
             command::say(USAGE.trim_end());
