@@ -4,11 +4,14 @@
 //! * [`RuleSet`]: all rules in force, compiled once and immutable
 //! * [`Schedule`]: when a rule fires by itself
 //! * [`Target`]: a plugin, and how often and how long a delivery to it is tried
+//! * [`input`]: what a target makes of an event for its plugin
 
+pub mod input;
 mod rule_set;
 mod schedule;
 mod target;
 
+pub use self::input::Input;
 pub use self::rule_set::RuleSet;
 pub use self::schedule::{Schedule, ScheduleError};
 pub use self::target::{RetryPolicy, Target};
