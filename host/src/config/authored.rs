@@ -282,6 +282,31 @@ pub struct Target {
     /// id = "slack-sales"
     /// ```
     pub id: Option<Spanned<String>>,
+    /// What the plugin gets beside every event: JSON text as a string, or any other value, which becomes JSON; at most 8192
+    /// characters. Of `input`, `input-path` and `input-transformer` a target has at most one. Default: none, and the plugin gets
+    /// the event alone.
+    ///
+    /// ```toml
+    /// input = { channel = "sales", urgent = true }
+    /// ```
+    ///
+    /// ```toml
+    /// input = '{"channel": "sales", "urgent": null}'
+    /// ```
+    pub input: Option<Value>,
+    /// The part of the event that the plugin gets beside it: EventBridge's subset of JSONPath, at most 256 characters. Null where
+    /// the event has no such part.
+    ///
+    /// ```toml
+    /// input-path = "$.detail"
+    /// ```
+    pub input_path: Option<Spanned<String>>,
+    /// What the plugin gets beside the event: a template, filled in with parts of the event.
+    ///
+    /// ```toml
+    /// input-transformer = { input-paths = { type = "$.detail.type" }, template = '{"text": "a trial of <type>"}' }
+    /// ```
+    pub input_transformer: Option<Spanned<InputTransformer>>,
     /// How often a delivery is tried before it becomes a dead letter: 1 to 10000. Default: 185.
     ///
     /// ```toml
@@ -306,4 +331,36 @@ pub struct Target {
     /// maximum-backoff = "1m"
     /// ```
     pub maximum_backoff: Option<Spanned<Duration>>,
+}
+
+/// A template and what its placeholders stand for.
+#[derive(Clone, Debug)]
+pub struct InputTransformer {
+    /// What the placeholders stand for, up to 100: the `InputPathsMap` of EventBridge. A name has 1 to 256 letters, digits, `_` and `-`, and
+    /// does not begin with `AWS`. Default: none, which leaves the reserved ones.
+    ///
+    /// ```toml
+    /// input-paths = { type = "$.detail.type", first-resource = "$.resources[0]" }
+    /// ```
+    pub input_paths: Named<Spanned<String>>,
+    /// The `InputTemplate` of EventBridge: JSON with placeholders, at most 8192 characters. Required.
+    ///
+    /// Outside a string, `<name>` is a value, null where the event does not have it; inside a string it is text, nothing where the event
+    /// does not have it. Without a path there are `<aws.events.rule-arn>`, `<aws.events.rule-name>`,
+    /// `<aws.events.event.ingestion-time>`, `<aws.events.event>` (without the detail) and `<aws.events.event.json>` (the whole). In a
+    /// string, `\<` is a `<` that is meant as such.
+    ///
+    /// ```toml
+    /// template = '{"text": "a trial of <type>", "event": <aws.events.event.json>}'
+    /// ```
+    ///
+    /// Strings on several lines become one string of as many lines:
+    ///
+    /// ```toml
+    /// template = '''
+    /// "A lead wants a trial of <type>."
+    /// "It was asked for at <aws.events.event.ingestion-time>."
+    /// '''
+    /// ```
+    pub template: Spanned<String>,
 }

@@ -37,6 +37,15 @@ pub(super) const RULE: Grammar = Grammar {
     help: "use 1 to 64 letters, digits, `.`, `-` and `_`",
 };
 
+/// Placeholders of an input's template: EventBridge's grammar.
+pub(super) const PLACEHOLDER: Grammar = Grammar {
+    what: "the name of a placeholder",
+    first: |character| character.is_ascii_alphanumeric() || "-_".contains(character),
+    rest: |character| character.is_ascii_alphanumeric() || "-_".contains(character),
+    longest: 256,
+    help: "use 1 to 256 letters, digits, `-` and `_`",
+};
+
 /// Types of trials.
 pub(super) const TRIAL_TYPE: Grammar = Grammar {
     what: "a type of trial",

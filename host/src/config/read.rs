@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::authored::{
-    Bytes, Config, Folder, Journal, Limits, Named, Plugin, Rule, Spanned, Stacks, Target, TrialType,
+    Bytes, Config, Folder, InputTransformer, Journal, Limits, Named, Plugin, Rule, Spanned, Stacks, Target, TrialType,
 };
 use super::diagnostics::{Problem, Problems};
 use super::grants::Access;
@@ -122,6 +122,9 @@ impl Read for Target {
             return Some(Self {
                 plugin: Read::read(value, problems)?,
                 id: None,
+                input: None,
+                input_path: None,
+                input_transformer: None,
                 maximum_attempts: None,
                 maximum_age: None,
                 minimum_backoff: None,
@@ -135,12 +138,35 @@ impl Read for Target {
         let mut table = Table::open(value, problems)?;
         let plugin = table.required("plugin", "\"slack\"");
         let id = table.optional("id");
+        let input = table.optional("input");
+        let input_path = table.optional("input-path");
+        let input_transformer = table.optional("input-transformer");
         let maximum_attempts = table.optional("maximum-attempts");
         let maximum_age = table.optional("maximum-age");
         let minimum_backoff = table.optional("minimum-backoff");
         let maximum_backoff = table.optional("maximum-backoff");
         table.close()?;
-        Some(Self { plugin: plugin?, id, maximum_attempts, maximum_age, minimum_backoff, maximum_backoff })
+        Some(Self {
+            plugin: plugin?,
+            id,
+            input,
+            input_path,
+            input_transformer,
+            maximum_attempts,
+            maximum_age,
+            minimum_backoff,
+            maximum_backoff,
+        })
+    }
+}
+
+impl Read for InputTransformer {
+    fn read(value: &Value, problems: &mut Problems) -> Option<Self> {
+        let mut table = Table::open(value, problems)?;
+        let input_paths = table.optional("input-paths").unwrap_or_default();
+        let template = table.required("template", "'{\"type\": <type>}'");
+        table.close()?;
+        Some(Self { input_paths, template: template? })
     }
 }
 

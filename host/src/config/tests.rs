@@ -7,6 +7,8 @@ use expect_test::expect_file;
 
 use super::{Access, Config, Diagnostics, Isolation, PluginSettings};
 use crate::pattern::Scratch;
+use crate::rules::Input;
+use crate::rules::input::Path as EventPath;
 
 fn parse(text: &str) -> Result<Config, Diagnostics> {
     Config::parse(text, "rules.toml", Path::new("/etc/trialbridge"), Path::new("/var/lib/trialbridge"))
@@ -130,7 +132,11 @@ fn everything_can_be_set() {
         [[rules]]
         name = "s"
         event-pattern = { b = [0x10, +1.5], a = [{ prefix = "x" }] }
-        targets = ["p"]
+        targets = [
+            { plugin = "p", input = { a = [1.50, 2020-01-02], b = { c = true } } },
+            { plugin = "p", id = "path", input-path = "$.detail" },
+            { plugin = "p", id = "template", input-transformer = { input-paths = { a = "$.a", b-2 = "$.b" }, template = "[<b-2>]" } },
+        ]
         "#,
     );
     let plugin = &config.plugins["p"];
@@ -153,6 +159,11 @@ fn everything_can_be_set() {
     assert_eq!(rule.pattern_text.as_deref(), Some(r#"{"b":[null,1.50],"a":["x"]}"#));
     assert_eq!(rule.targets[1].id, "again");
     assert_eq!(rule.targets[1].retry.maximum_backoff, Duration::from_secs(1));
+    let input = |id: &str| config.rules.target("s", id).and_then(|target| target.input.clone());
+    assert_eq!(input("p"), Some(Input::Constant(r#"{"a":[1.50,"2020-01-02"],"b":{"c":true}}"#.to_owned())));
+    assert_eq!(input("path"), EventPath::parse("$.detail").map(Input::Path).ok());
+    assert!(matches!(input("template"), Some(Input::Transformer(transformer)) if transformer.paths()[1].0 == "b-2"));
+    assert_eq!(rule.targets[0].input, None);
     let mut scratch = Scratch::default();
     let found = config.rules.matching(br#"{"a": "xy", "b": 16.0}"#, &mut scratch).expect("an event");
     assert_eq!(found.map(|rule| rule.name.as_str()).collect::<Vec<_>>(), ["s"]);

@@ -86,7 +86,12 @@ mod tests {
             pattern: pattern.map(|text| Pattern::parse_json(text).expect("a pattern")),
             pattern_text: pattern.map(str::to_owned),
             schedule: schedule.map(|text| text.parse().expect("a schedule")),
-            targets: vec![Target { id: "t".to_owned(), plugin: "p".to_owned(), retry: RetryPolicy::default() }],
+            targets: vec![Target {
+                id: "t".to_owned(),
+                plugin: "p".to_owned(),
+                input: None,
+                retry: RetryPolicy::default(),
+            }],
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::Input;
+
 /// Where a rule sends events: a plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
@@ -9,6 +11,8 @@ pub struct Target {
     pub id: String,
     /// The plugin. It need not exist: deliveries wait for it.
     pub plugin: String,
+    /// What the plugin gets beside the event; nothing if the target takes the event as it is.
+    pub input: Option<Input>,
     /// What happens to a delivery that fails.
     pub retry: RetryPolicy,
 }

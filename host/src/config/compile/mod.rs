@@ -1,5 +1,6 @@
 //! Authored ─► compiled, or what is wrong with the meaning.
 
+mod input;
 mod plugin;
 mod rule;
 mod trial;

@@ -64,8 +64,8 @@ impl Compiler<'_> {
             let pattern = Pattern::from_value(&value, Notation::Json)?;
             Ok((pattern, value.to_string()))
         });
-        let outcome =
-            outcome.map_err(|error| pattern::Error { span: self.within_string(authored, text, &error.span), ..error });
+        let outcome = outcome
+            .map_err(|error| pattern::Error { span: self.within_string(&authored.span, text, &error.span), ..error });
         self.noted(outcome)
     }
 
@@ -82,10 +82,10 @@ impl Compiler<'_> {
     }
 
     /// Where a part of a string stands in the file. A string with escapes is longer there than it is here; then it is the whole string.
-    fn within_string(&self, string: &Value, decoded: &str, part: &Span) -> Span {
-        match self.text[string.span.clone()].find(decoded) {
-            Some(offset) => string.span.start + offset + part.start..string.span.start + offset + part.end,
-            None => string.span.clone(),
+    pub(super) fn within_string(&self, string: &Span, decoded: &str, part: &Span) -> Span {
+        match self.text[string.clone()].find(decoded) {
+            Some(offset) => string.start + offset + part.start..string.start + offset + part.end,
+            None => string.clone(),
         }
     }
 
@@ -110,8 +110,9 @@ impl Compiler<'_> {
             let id = target.id.as_ref().unwrap_or(&target.plugin);
             let help = "give this one an id of its own: { plugin = \"...\", id = \"...\" }";
             self.only_once(id, &mut seen, ("a target", help));
+            let input = self.input(target);
             let retry = self.retry(target);
-            targets.push(Target { id: id.value.clone(), plugin: target.plugin.value.clone(), retry });
+            targets.push(Target { id: id.value.clone(), plugin: target.plugin.value.clone(), input, retry });
         }
         targets
     }
