@@ -5,6 +5,7 @@
 mod crash;
 mod daemon;
 mod expiry;
+mod input;
 mod isolation;
 mod journal;
 mod lifecycle;

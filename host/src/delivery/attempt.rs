@@ -70,12 +70,20 @@ impl Context {
         async {
             let started = Instant::now();
             let event = Arc::new(self.event(&delivery)?);
-            let mut called = self.call(plugin, &delivery, version, &event).await?;
+            let input = match self.input(&delivery, &event) {
+                Ok(input) => input,
+                Err(error) => {
+                    let outcome = self.fail(plugin, delivery, version, &event, error).await?;
+                    self.metrics.attempt(plugin.id(), outcome, started.elapsed());
+                    return Ok(());
+                }
+            };
+            let mut called = self.call(plugin, &delivery, version, &event, &input).await?;
             if matches!(called, Called::Conflict) {
                 let _turn = turns.conflicted.lock().await;
                 while matches!(called, Called::Conflict) {
                     self.metrics.attempt(plugin.id(), Outcome::Conflict, started.elapsed());
-                    called = self.call(plugin, &delivery, version, &event).await?;
+                    called = self.call(plugin, &delivery, version, &event, &input).await?;
                 }
             }
             let outcome = match called {
@@ -96,6 +104,7 @@ impl Context {
         delivery: &Delivery,
         version: Version,
         event: &Arc<Recorded>,
+        input: &Option<String>,
     ) -> Result<Called, Error> {
         let call = Call {
             event: event.clone(),
@@ -103,6 +112,7 @@ impl Context {
             rule: delivery.rule.clone(),
             attempt: delivery.failed + 1,
             idempotency_key: format!("{}/{}/{}", event.event.id, delivery.rule, delivery.target),
+            input: input.clone(),
             now: self.bus.now(),
         };
         let now = call.now;
@@ -172,6 +182,16 @@ impl Context {
             Err(error) => Err(error.into()),
             Ok(_) => Ok(outcome),
         }
+    }
+
+    /// What the target makes of the event, under the rules that are in force now: as with its retry policy, a change of rules.toml
+    /// counts for what is still owed. A target that is gone makes nothing of it.
+    fn input(&self, delivery: &Delivery, event: &Recorded) -> Result<Option<String>, CallError> {
+        let rules = self.bus.rules();
+        let target = rules.target(&delivery.rule, &delivery.target);
+        let shaped = target.and_then(|target| target.input.as_ref()).map(|input| input.shape(&delivery.rule, event));
+        // Another attempt would make the same of the same event.
+        shaped.transpose().map_err(|error| CallError::Permanent(error.to_string()))
     }
 
     fn event(&self, delivery: &Delivery) -> Result<Recorded, Error> {

@@ -69,7 +69,7 @@ pub enum Exhausted {
     MaximumRetryAttempts,
     /// The event is older than the target's `maximum-age`.
     MaximumEventAge,
-    /// The plugin said that trying again is of no use.
+    /// Trying again is of no use: the plugin said so, or its input or its effects are too large.
     PermanentFailure,
 }
 

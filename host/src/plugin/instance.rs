@@ -128,6 +128,6 @@ fn wit_delivery(call: &Call, plugin: &str) -> Delivery {
         target: plugin.to_owned(),
         attempt: call.attempt,
         idempotency_key: call.idempotency_key.clone(),
-        input: None,
+        input: call.input.clone(),
     }
 }

@@ -72,6 +72,8 @@ pub struct Call {
     pub attempt: u32,
     /// The same for every attempt and redrive.
     pub idempotency_key: String,
+    /// What the target makes of the event, as JSON text; nothing if it takes the event as it is.
+    pub input: Option<String>,
     /// The time of the call: what decides which trials are visible.
     pub now: Timestamp,
 }

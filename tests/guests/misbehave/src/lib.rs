@@ -20,6 +20,7 @@
 //! | `env`, `random`, `clock` | | looks at the environment, rolls dice, tells the time |
 //! | `counter` | `key`, `millis`, `detail-type` | adds one to a number in bucket `counters`, with a pause between reading and writing, and emits the new one if there is a `detail-type` |
 //! | `echo` | | sets the event's id to its detail, in bucket `echo` |
+//! | `input` | | sets the rule's name to the delivery's input, in bucket `echo`; to `none` if there is none |
 //! | `emit` | `count`, `source`, `detail-type` | emits so many events |
 //! | `emit-after` | `millis`, `source`, `detail-type` | emits one event later |
 //!
@@ -50,7 +51,7 @@ impl Guest for Misbehave {
         }
     }
 
-    fn handle(event: Event, _delivery: Delivery) -> Result<(), Failure> {
+    fn handle(event: Event, delivery: Delivery) -> Result<(), Failure> {
         let order = Order::read(&event.detail)?;
         match order.what.as_str() {
             "ok" => Ok(()),
@@ -59,6 +60,7 @@ impl Guest for Misbehave {
             "retry-after" => Err(Failure::RetryAfter((order.millis(), "as told".to_owned()))),
             "counter" => obey::counter(&order),
             "echo" => obey::echo(&event),
+            "input" => obey::input(&delivery),
             "emit" => obey::emit(&order),
             "emit-after" => obey::emit_after(&order),
             "slow" => obey::slow(&order),

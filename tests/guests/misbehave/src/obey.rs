@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::bindings::exports::trialbridge::plugin::handler::{Event, Failure};
+use crate::bindings::exports::trialbridge::plugin::handler::{Delivery, Event, Failure};
 use crate::bindings::trialbridge::plugin::{events, kv};
 use crate::order::{Order, give_up};
 
@@ -23,6 +23,11 @@ pub(crate) fn counter(order: &Order) -> Result<(), Failure> {
 
 pub(crate) fn echo(event: &Event) -> Result<(), Failure> {
     kv::set("echo", &event.id, event.detail.as_bytes()).map_err(give_up)
+}
+
+pub(crate) fn input(delivery: &Delivery) -> Result<(), Failure> {
+    let input = delivery.input.as_deref().unwrap_or("none");
+    kv::set("echo", &delivery.rule, input.as_bytes()).map_err(give_up)
 }
 
 pub(crate) fn emit(order: &Order) -> Result<(), Failure> {
