@@ -10,7 +10,7 @@ use super::path::Named;
 use super::problem::Problem;
 use super::query::Query;
 use crate::config::duration;
-use crate::rules::{Rule, Target};
+use crate::rules::{Input, Rule, Target};
 
 /// The rules in force, in the order of rules.toml, and what became of its latest change.
 pub(super) async fn list(State(context): State<Context>, uri: Uri) -> Result<Json<Value>, Problem> {
@@ -40,7 +40,7 @@ fn shown(rule: &Rule) -> Value {
 }
 
 fn shown_target(target: &Target) -> Value {
-    json!({
+    let mut shown = json!({
         "id": target.id,
         "plugin": target.plugin,
         "retry": {
@@ -49,5 +49,24 @@ fn shown_target(target: &Target) -> Value {
             "minimumBackoff": duration::format(target.retry.minimum_backoff),
             "maximumBackoff": duration::format(target.retry.maximum_backoff),
         },
-    })
+    });
+    if let Some(input) = &target.input {
+        let (name, input) = shown_input(input);
+        shown[name] = input;
+    }
+    shown
+}
+
+/// A target's input, and what it is called.
+fn shown_input(input: &Input) -> (&'static str, Value) {
+    match input {
+        // A number that no type here holds makes it a text.
+        Input::Constant(json) => ("input", serde_json::from_str(json).unwrap_or_else(|_| json.as_str().into())),
+        Input::Path(path) => ("inputPath", path.to_string().into()),
+        Input::Transformer(transformer) => {
+            let paths = transformer.paths().iter().map(|(name, path)| (name.clone(), path.to_string().into()));
+            let paths: serde_json::Map<String, Value> = paths.collect();
+            ("inputTransformer", json!({ "inputPaths": paths, "template": transformer.template().text() }))
+        }
+    }
 }

@@ -51,7 +51,11 @@ targets = ["assign-trial"]
 [[rules]]
 name = "reconcile"
 schedule = "rate(1 minute)"
-targets = ["stack-manager"]
+targets = [
+  { plugin = "stack-manager", input = { pools = ["ACS"] } },
+  { plugin = "stack-manager", id = "path", input-path = "$.time" },
+  { plugin = "stack-manager", id = "template", input-transformer = { input-paths = { at = "$.time" }, template = '"at <at>"' } },
+]
 "#;
 
 /// An API and what is behind it.

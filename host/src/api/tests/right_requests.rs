@@ -116,6 +116,11 @@ async fn rules_and_plugins_are_shown() {
     assert_eq!(page["rules"][0], first);
     assert_eq!(world.get("/rules/assign-trial").await.json(), first);
     assert_eq!(page["rules"][1]["schedule"], "rate(1 minute)");
+    let targets = &page["rules"][1]["targets"];
+    assert_eq!(targets[0]["input"], json!({ "pools": ["ACS"] }));
+    assert_eq!(targets[1]["inputPath"], "$.time");
+    let transformer = json!({ "inputPaths": { "at": "$.time" }, "template": "\"at <at>\"" });
+    assert_eq!(targets[2]["inputTransformer"], transformer);
     let broken = world.get("/plugins/broken").await.json();
     assert_eq!((&broken["state"], &broken["error"]), (&json!("REJECTED"), &json!("it is no component")));
     assert_eq!(world.get("/plugins").await.json(), json!({ "plugins": [broken] }));
