@@ -12,8 +12,10 @@
 //! * `condition`: one alternative of a leaf, and which values it accepts; with `number`, `ignore_case`, `wildcard`, `network`
 //! * `parse`: from a value to a pattern, with the errors
 //! * [`Matcher`]: from many patterns and the bytes of an event to those that match; [`Explanation`]: why one does not
+//! * `compare`: what can be said of patterns without an event
 //! * [`suggest`]: "did you mean"
 
+mod compare;
 mod condition;
 mod ignore_case;
 mod json;
@@ -27,6 +29,7 @@ mod tests;
 pub mod value;
 mod wildcard;
 
+pub use self::compare::Shape;
 use self::condition::Condition;
 pub use self::matcher::{Explanation, Matcher, Miss, Scratch};
 use self::value::{Notation, Span, Value};

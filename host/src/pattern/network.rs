@@ -1,7 +1,7 @@
 //! Ranges of IP addresses.
 
+use core::net::IpAddr;
 use std::fmt;
-use std::net::IpAddr;
 
 /// A range of IP addresses: those whose first bits are these. An IPv4 address written as IPv6, `::ffff:10.0.0.1`, is an IPv4 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,9 +66,9 @@ fn place(address: IpAddr) -> (bool, u128) {
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let address: IpAddr = if self.v6 {
-            std::net::Ipv6Addr::from(self.bits).into()
+            core::net::Ipv6Addr::from(self.bits).into()
         } else {
-            std::net::Ipv4Addr::from((self.bits >> 96) as u32).into()
+            core::net::Ipv4Addr::from((self.bits >> 96) as u32).into()
         };
         write!(f, "{address}/{}", self.length)
     }

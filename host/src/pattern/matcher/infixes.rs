@@ -32,7 +32,7 @@ impl Infixes {
         texts.sort_unstable();
         let mut automaton = Self { root: vec![0; 256], ..Self::default() };
         // Of each state: the texts that go through it.
-        let mut level = vec![0..texts.len()];
+        let mut level = Vec::from([std::ops::Range { start: 0, end: texts.len() }]);
         let mut depth = 0;
         while !level.is_empty() {
             let mut next = Vec::new();

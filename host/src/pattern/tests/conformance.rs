@@ -35,8 +35,7 @@ struct Case {
 
 #[test]
 fn event_ruler_agrees() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/patterns/event-ruler.jsonl");
-    let text = std::fs::read_to_string(path).expect("the cases");
+    let text = include_str!("../../../../tests/patterns/event-ruler.jsonl");
     let mut defects: BTreeMap<&str, usize> = BTreeMap::new();
     let mut wrong = Vec::new();
     for line in text.lines() {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 /// The JSON text of a pattern.
-pub(super) fn pattern() -> impl Strategy<Value = String> {
+pub(in super::super) fn pattern() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => fields(2),
         1 => (fields(1), fields(1), fields(1)).prop_map(|(all, one, other)| {
@@ -16,12 +16,12 @@ pub(super) fn pattern() -> impl Strategy<Value = String> {
 }
 
 /// The JSON text of an event. Names may be repeated, and have dots in them.
-pub(super) fn event() -> impl Strategy<Value = String> {
+pub(in super::super) fn event() -> impl Strategy<Value = String> {
     object(3)
 }
 
 /// The JSON text of an event in which each field is in one place: no name is repeated, and none has dots in it.
-pub(super) fn plain_event() -> impl Strategy<Value = String> {
+pub(in super::super) fn plain_event() -> impl Strategy<Value = String> {
     object(3).prop_filter("a name twice", |event| {
         let parsed: serde_json::Value = serde_json::from_str(event).expect("JSON");
         parsed.to_string().len() == event.len() && !event.contains("a.b")

@@ -4,7 +4,7 @@ mod agreement;
 mod bounds;
 mod conformance;
 mod explanation;
-mod generate;
+pub(super) mod generate;
 mod reference;
 
 use proptest::prelude::*;

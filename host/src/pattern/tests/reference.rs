@@ -1,7 +1,7 @@
 //! The language once more, in the most obvious way: all combinations of all values, one after the other.
 
+use core::net::IpAddr;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use super::super::value::{Kind, Value};
 
