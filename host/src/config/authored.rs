@@ -47,6 +47,13 @@ pub struct Config {
     /// retention = "7d"
     /// ```
     pub journal: Option<Journal>,
+    /// All deliveries together; what concerns some of them is said with their targets.
+    ///
+    /// ```toml
+    /// [deliveries]
+    /// maximum-depth = 32
+    /// ```
+    pub deliveries: Option<Deliveries>,
     /// What plugins may do, by the stem of the plugin's file. A plugin without a table may do nothing but handle events.
     ///
     /// ```toml
@@ -110,6 +117,19 @@ pub struct Journal {
     /// retention = "30d"
     /// ```
     pub retention: Option<Spanned<Duration>>,
+}
+
+/// All deliveries together: `[deliveries]`.
+#[derive(Clone, Debug)]
+pub struct Deliveries {
+    /// How many handlings, each of an event that the one before had emitted, may lead to an event that is delivered: 1 to 1000.
+    /// What comes from outside or from the daemon has none behind it. The deliveries of an event with more become dead letters
+    /// without an attempt, so that rules that go round in circles stop. Default: 32.
+    ///
+    /// ```toml
+    /// maximum-depth = 100
+    /// ```
+    pub maximum_depth: Option<Spanned<u32>>,
 }
 
 /// What a plugin may do: `[plugins.NAME]`.

@@ -48,6 +48,8 @@ pub struct Config {
     pub stacks: Option<Stacks>,
     /// How long events can be read back.
     pub journal: Journal,
+    /// What holds for all deliveries.
+    pub deliveries: Deliveries,
     /// What each plugin may do, by its id. A plugin that is not here has [`PluginSettings::default`].
     pub plugins: BTreeMap<String, PluginSettings>,
     /// The rules.
@@ -77,6 +79,13 @@ pub struct Stacks {
 pub struct Journal {
     /// How long an event is kept: a minute to ten years.
     pub retention: Duration,
+}
+
+/// What holds for all deliveries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deliveries {
+    /// The depth of the deepest events that are delivered: 1 to 1000. See [`crate::event::Recorded::depth`].
+    pub maximum_depth: u32,
 }
 
 /// What is wrong with a short text, such as a duration or a name, and what to write instead.
@@ -130,6 +139,13 @@ impl Default for Journal {
     /// A week.
     fn default() -> Self {
         Self { retention: Duration::from_secs(7 * 24 * 60 * 60) }
+    }
+}
+
+impl Default for Deliveries {
+    /// 32: several times what a chain of plugins needs, and few enough for a loop to end in a moment.
+    fn default() -> Self {
+        Self { maximum_depth: 32 }
     }
 }
 

@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use super::authored::{
-    Bytes, Config, Folder, InputTransformer, Journal, Limits, Named, Plugin, Rule, Spanned, Stacks, Target, TrialType,
+    Bytes, Config, Deliveries, Folder, InputTransformer, Journal, Limits, Named, Plugin, Rule, Spanned, Stacks, Target,
+    TrialType,
 };
 use super::diagnostics::{Problem, Problems};
 use super::grants::Access;
@@ -22,6 +23,7 @@ pub(super) fn config(document: &Value, problems: &mut Problems) -> Config {
         trials: table.optional("trials").unwrap_or_default(),
         stacks: table.optional("stacks"),
         journal: table.optional("journal"),
+        deliveries: table.optional("deliveries"),
         plugins: table.optional("plugins").unwrap_or_default(),
         rules: table.optional("rules").unwrap_or_default(),
     };
@@ -60,6 +62,15 @@ impl Read for Journal {
         let retention = table.optional("retention");
         table.close()?;
         Some(Self { retention })
+    }
+}
+
+impl Read for Deliveries {
+    fn read(value: &Value, problems: &mut Problems) -> Option<Self> {
+        let mut table = Table::open(value, problems)?;
+        let maximum_depth = table.optional("maximum-depth");
+        table.close()?;
+        Some(Self { maximum_depth })
     }
 }
 

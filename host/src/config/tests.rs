@@ -91,6 +91,7 @@ fn what_is_left_out_has_its_default() {
     assert!(config.trials.is_empty() && config.plugins.is_empty() && config.rules.rules().is_empty());
     assert_eq!(config.stacks, None);
     assert_eq!(config.journal.retention, Duration::from_secs(7 * 24 * 60 * 60));
+    assert_eq!(config.deliveries.maximum_depth, 32);
 
     let config =
         valid("[trials.A]\ndefault-ttl = 60\n[[rules]]\nname = 'r'\nschedule = 'rate(1 day)'\ntargets = ['p']\n");
@@ -106,6 +107,9 @@ fn what_is_left_out_has_its_default() {
 fn everything_can_be_set() {
     let config = valid(
         r#"
+        [deliveries]
+        maximum-depth = 1000
+
         [plugins.p]
         kv = { b = "read" }
         trials = "read-write"
@@ -139,6 +143,7 @@ fn everything_can_be_set() {
         ]
         "#,
     );
+    assert_eq!(config.deliveries.maximum_depth, 1000);
     let plugin = &config.plugins["p"];
     assert_eq!(plugin.grants.kv["b"], Access::Read);
     assert!(plugin.grants.emit.contains("OnlineTrial"));

@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::authored::{self, Bytes, Spanned};
 use super::diagnostics::{Problem, Problems};
 use super::name::Grammar;
-use super::{Complaint, Config, Journal, Stacks, duration, name, size};
+use super::{Complaint, Config, Deliveries, Journal, Stacks, duration, name, size};
 use crate::pattern::value::Span;
 
 /// A day.
@@ -39,6 +39,7 @@ impl Compiler<'_> {
         let mut config = Config {
             stacks: authored.stacks.map(|stacks| Stacks { folder: self.path(&stacks.folder) }),
             journal: authored.journal.map_or_else(Journal::default, |journal| self.journal(&journal)),
+            deliveries: authored.deliveries.map_or_else(Deliveries::default, |all| self.deliveries(&all)),
             ..Config::default()
         };
         for (name, trial) in authored.trials {
@@ -57,6 +58,11 @@ impl Compiler<'_> {
         let default = Journal::default();
         let limits = (Duration::from_secs(60), TEN_YEARS);
         Journal { retention: self.within("retention", &authored.retention, default.retention, limits) }
+    }
+
+    fn deliveries(&mut self, authored: &authored::Deliveries) -> Deliveries {
+        let default = Deliveries::default().maximum_depth;
+        Deliveries { maximum_depth: self.within("maximum-depth", &authored.maximum_depth, default, (1, 1000)) }
     }
 
     /// The value, or else the default; notes if it is not within the limits.
