@@ -156,6 +156,7 @@ fn obligations(rule: &Rule, now: Timestamp) -> impl Iterator<Item = NewDelivery>
             created: now,
             failed: 0,
             error: None,
+            redriven: false,
         };
         NewDelivery { plugin: target.plugin.clone(), body: delivery.encode() }
     })

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -181,12 +182,14 @@ impl Builder {
         let ledger = Arc::new(Ledger::new(bus.clone()));
         let stacks = Arc::new(ArcSwapOption::empty());
         let retention = Arc::new(ArcSwap::from_pointee(Duration::MAX));
+        let maximum_depth = Arc::new(AtomicU32::new(u32::MAX));
         let targets = Targets {
             bus: bus.clone(),
             trials: trials.clone(),
             plugins: plugins.clone(),
             stacks: stacks.clone(),
             retention: retention.clone(),
+            maximum_depth: maximum_depth.clone(),
             metrics: metrics.clone(),
         };
         let paths = Paths { config: self.config, plugins: self.plugins, data: self.data };
@@ -201,7 +204,9 @@ impl Builder {
         let (watching, watched) = oneshot::channel();
         let work = vec![
             tokio::spawn(reloader.run(watching, stop_work.clone())),
-            tokio::spawn(Engine::new(bus.clone(), plugins.clone(), metrics.clone()).run(stop_work.clone())),
+            tokio::spawn(
+                Engine::new(bus.clone(), plugins.clone(), metrics.clone(), maximum_depth).run(stop_work.clone()),
+            ),
             tokio::spawn(Timers::new(bus.clone(), trials.clone(), metrics.clone()).run(stop_work.clone())),
             tokio::spawn(Retention::new(bus.clone(), retention).run(stop_work.clone())),
         ];

@@ -9,5 +9,6 @@ mod input;
 mod isolation;
 mod journal;
 mod lifecycle;
+mod loops;
 mod reload;
 mod support;

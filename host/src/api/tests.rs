@@ -125,7 +125,7 @@ impl World {
         let (rule, target) = ("rule".to_owned(), plugin.to_owned());
         let error = Some("it failed".to_owned());
         let letter = DeadLetter {
-            delivery: Delivery { id: id.clone(), rule, target, created: START, failed: 3, error },
+            delivery: Delivery { id: id.clone(), rule, target, created: START, failed: 3, error, redriven: false },
             id,
             event: Event::new("test", "Tested", START, raw(&serde_json::json!({}))),
             cause: None,

@@ -1,10 +1,12 @@
 //! One delivery: call the plugin, commit its effects with the acknowledgement, or record the failure.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use tracing::Instrument;
 
+use super::causation;
 use super::record::{DeadLetter, Delivery, Exhausted};
 use super::retry::{self, Verdict};
 use crate::bus::{Audience, Bus, Change, Publication};
@@ -20,6 +22,8 @@ use crate::telemetry::{Metrics, Outcome};
 pub(super) struct Context {
     pub(super) bus: Arc<Bus>,
     pub(super) metrics: Arc<Metrics>,
+    /// The depth beyond which an event is not delivered.
+    pub(super) maximum_depth: Arc<AtomicU32>,
 }
 
 /// What a plugin's deliveries share.
@@ -70,6 +74,11 @@ impl Context {
         async {
             let started = Instant::now();
             let event = Arc::new(self.event(&delivery)?);
+            if let Some(reason) = self.beyond_limit(&delivery, &event)? {
+                self.refuse(delivery, version, &event, reason).await?;
+                self.metrics.attempt(plugin.id(), Outcome::DeadLettered, started.elapsed());
+                return Ok(());
+            }
             let input = match self.input(&delivery, &event) {
                 Ok(input) => input,
                 Err(error) => {
@@ -121,7 +130,7 @@ impl Context {
             Err(error) => return Ok(Called::Failed(error)),
         };
         let key = delivery.id.key();
-        let change = acknowledging(effects, delivery, version, plugin.id(), now);
+        let change = acknowledging(effects, delivery, version, &event.handled_by(plugin.id()), now);
         match self.bus.commit(change).await {
             Ok(_) => Ok(Called::Done),
             Err(CommitError::Conflict(Expect::Key(conflicting, _))) if conflicting == key => Ok(Called::Done),
@@ -158,29 +167,48 @@ impl Context {
                 (Write::Put(retry_timer(&delivery, due), delivery.encode()), Outcome::Retried)
             }
             Verdict::Never(exhausted) => {
-                tracing::error!(%error, ?exhausted, "the delivery is a dead letter; see `trialbridge delivery list --dead`");
-                let letter = DeadLetter {
-                    id: delivery.id.clone(),
-                    delivery,
-                    event: event.event.clone(),
-                    cause: event.cause.clone(),
-                    plugin_hash: Some(plugin.compiled().hash.clone()),
-                    at: now,
-                    exhausted,
-                };
-                (Write::Put(letter.key(), letter.encode()), Outcome::DeadLettered)
+                let hash = Some(plugin.compiled().hash.clone());
+                (burying(delivery, event, hash, now, exhausted), Outcome::DeadLettered)
             }
         };
+        self.replace(key, version, write).await?;
+        Ok(outcome)
+    }
+
+    /// Why a delivery is not to be attempted, if so: its event is at the end of a chain that is longer than what is allowed.
+    fn beyond_limit(&self, delivery: &Delivery, event: &Recorded) -> Result<Option<String>, Error> {
+        let limit = self.maximum_depth.load(Ordering::Relaxed);
+        if delivery.redriven || event.depth() <= limit {
+            return Ok(None);
+        }
+        let chain = causation::chain(self.bus.storage().as_ref(), event)?;
+        Ok(Some(format!("causation limit of {limit} reached: {chain}")))
+    }
+
+    /// Makes a delivery a dead letter without an attempt.
+    async fn refuse(
+        &self,
+        mut delivery: Delivery,
+        version: Version,
+        event: &Recorded,
+        reason: String,
+    ) -> Result<(), Error> {
+        delivery.error = Some(reason);
+        let key = delivery.id.key();
+        let letter = burying(delivery, event, None, self.bus.now(), Exhausted::MaximumCausationDepth);
+        self.replace(key, version, letter).await
+    }
+
+    /// Takes a delivery out of its queue and puts it where `write` says, unless somebody else has dealt with it meanwhile.
+    async fn replace(&self, key: Key, version: Version, write: Write) -> Result<(), Error> {
         let change = Change {
             expects: vec![Expect::Key(key.clone(), version)],
             writes: vec![Write::Delete(key), write],
             ..Change::default()
         };
         match self.bus.commit(change).await {
-            // Somebody else dealt with it meanwhile.
-            Err(CommitError::Conflict(_)) => Ok(outcome),
+            Ok(_) | Err(CommitError::Conflict(_)) => Ok(()),
             Err(error) => Err(error.into()),
-            Ok(_) => Ok(outcome),
         }
     }
 
@@ -208,10 +236,31 @@ fn retry_timer(delivery: &Delivery, due: Timestamp) -> Key {
     Key::Timer { kind: TimerKind::Retry, due, id: delivery.id.to_string() }
 }
 
+/// The dead letter that a delivery becomes, which the log tells of.
+fn burying(
+    delivery: Delivery,
+    event: &Recorded,
+    plugin_hash: Option<String>,
+    now: Timestamp,
+    exhausted: Exhausted,
+) -> Write {
+    let error = delivery.error.as_deref().unwrap_or_default();
+    tracing::error!(error, ?exhausted, "the delivery is a dead letter; see `trialbridge delivery list --dead`");
+    let letter = DeadLetter {
+        id: delivery.id.clone(),
+        delivery,
+        event: event.event.clone(),
+        cause: event.cause.clone(),
+        plugin_hash,
+        at: now,
+        exhausted,
+    };
+    Write::Put(letter.key(), letter.encode())
+}
+
 /// The change that a call wants, together with the acknowledgement of its delivery.
-fn acknowledging(effects: Effects, delivery: &Delivery, version: Version, plugin: &str, now: Timestamp) -> Change {
+fn acknowledging(effects: Effects, delivery: &Delivery, version: Version, cause: &Cause, now: Timestamp) -> Change {
     let parts = effects.into_parts();
-    let cause = Cause { sequence: delivery.id.sequence, plugin: plugin.to_owned() };
     let key = delivery.id.key();
     let mut change = Change { expects: parts.expects, metrics: parts.metrics, ..Change::default() };
     change.expects.push(Expect::Key(key.clone(), version));

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -65,10 +66,10 @@ struct Finished {
 }
 
 impl Engine {
-    /// An engine for the deliveries of the bus's store.
-    pub fn new(bus: Arc<Bus>, plugins: Arc<Registry>, metrics: Arc<Metrics>) -> Self {
+    /// An engine for the deliveries of the bus's store. Those of events that are deeper than `maximum_depth` become dead letters.
+    pub fn new(bus: Arc<Bus>, plugins: Arc<Registry>, metrics: Arc<Metrics>, maximum_depth: Arc<AtomicU32>) -> Self {
         Self {
-            context: Arc::new(Context { bus, metrics }),
+            context: Arc::new(Context { bus, metrics, maximum_depth }),
             plugins,
             lanes: BTreeMap::new(),
             attempts: JoinSet::new(),

@@ -99,7 +99,7 @@ pub struct Listed {
     /// When it was given up, if it is dead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub given_up_at: Option<Timestamp>,
-    /// The content hash of the plugin that failed last, if it is dead.
+    /// The content hash of the plugin that failed last, if it is dead and one did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plugin_hash: Option<String>,
     /// The event, if it is dead: the journal may have forgotten it.
@@ -217,8 +217,8 @@ impl Ledger {
         found.ok_or_else(|| Error::NotFound(id.clone()))
     }
 
-    /// Puts dead letters back into their queues, with all attempts before them again, and the same idempotency key.
-    /// Answers with how many. Each is one commit: those that were put back stay so if the store fails on the way.
+    /// Puts dead letters back into their queues, with all attempts before them again, and the same idempotency key. The limit on
+    /// causation does not hold for them any more. Answers with how many. Each is one commit: those that were put back stay so if the store fails on the way.
     ///
     /// # Errors
     ///
@@ -275,7 +275,8 @@ impl Ledger {
                 || Recorded::encode(letter.event.to_json(), letter.delivery.created, letter.cause.as_ref()),
                 |event| event.value,
             );
-            let delivery = Delivery { created: self.bus.now(), failed: 0, error: None, ..letter.delivery.clone() };
+            let created = self.bus.now();
+            let delivery = Delivery { created, failed: 0, error: None, redriven: true, ..letter.delivery.clone() };
             let change = Change {
                 expects: vec![Expect::Key(letter.key(), version), Expect::Key(event_key.clone(), event_version)],
                 writes: vec![
@@ -503,7 +504,7 @@ mod tests {
     fn delivery(plugin: &str, sequence: Sequence) -> Delivery {
         let (rule, target) = ("rule".to_owned(), plugin.to_owned());
         let error = (sequence > 2).then(|| "it failed".to_owned());
-        Delivery { id: id(plugin, sequence), rule, target, created: START, failed: 3, error }
+        Delivery { id: id(plugin, sequence), rule, target, created: START, failed: 3, error, redriven: false }
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@
 //! * [`record`]: what is stored of a delivery, and of a dead letter
 //! * [`engine`]: which deliveries are attempted when
 //! * `attempt`: one delivery: call, commit, or fail
+//! * `causation`: what led to an event
 //! * [`retry`]: when one that failed is tried again
 //! * [`timers`]: everything that waits for its time: expiries, delayed events, retries, schedules
 //! * [`schedules`]: the timers of rules that have a schedule
@@ -14,6 +15,7 @@
 //! * [`ledger`]: what is owed and what was given up, to look at and to redrive
 
 mod attempt;
+mod causation;
 pub mod engine;
 pub mod ledger;
 pub mod record;

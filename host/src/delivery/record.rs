@@ -40,6 +40,9 @@ pub struct Delivery {
     /// Why the latest attempt failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Whether an operator brought it back. It is attempted then, however deep its event is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub redriven: bool,
 }
 
 /// A delivery that was given up: everything needed to understand it and to try again.
@@ -54,7 +57,7 @@ pub struct DeadLetter {
     /// What published the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
-    /// The content hash of the plugin that failed last.
+    /// The content hash of the plugin that failed last; nothing if the delivery was given up without an attempt.
     pub plugin_hash: Option<String>,
     /// When it was given up.
     pub at: Timestamp,
@@ -71,6 +74,8 @@ pub enum Exhausted {
     MaximumEventAge,
     /// Trying again is of no use: the plugin said so, or its input or its effects are too large.
     PermanentFailure,
+    /// More handlings than `maximum-depth` allows, each caused by the one before, have led to the event: most likely a loop.
+    MaximumCausationDepth,
 }
 
 impl DeliveryId {

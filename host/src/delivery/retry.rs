@@ -58,6 +58,7 @@ mod tests {
             created: Timestamp::from_millis(0),
             failed,
             error: None,
+            redriven: false,
         }
     }
 

@@ -8,6 +8,7 @@ mod build;
 mod watch;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -53,6 +54,8 @@ pub struct Targets {
     pub stacks: Arc<ArcSwapOption<PathBuf>>,
     /// Gets the time that events are kept.
     pub retention: Arc<ArcSwap<Duration>>,
+    /// Gets the depth beyond which events are not delivered.
+    pub maximum_depth: Arc<AtomicU32>,
     /// Counts.
     pub metrics: Arc<Metrics>,
 }
@@ -179,6 +182,7 @@ impl Reloader {
     async fn put_in_force(&mut self) {
         let config = self.builder.config();
         let now = self.targets.bus.now();
+        self.targets.maximum_depth.store(config.deliveries.maximum_depth, Ordering::Relaxed);
         self.targets.bus.replace_rules(config.rules.clone());
         self.targets.trials.replace_types(config.trials.clone());
         self.targets.stacks.store(config.stacks.as_ref().map(|stacks| Arc::new(stacks.folder.clone())));

@@ -22,6 +22,7 @@
 //! | `echo` | | sets the event's id to its detail, in bucket `echo` |
 //! | `input` | | sets the rule's name to the delivery's input, in bucket `echo`; to `none` if there is none |
 //! | `emit` | `count`, `source`, `detail-type` | emits so many events |
+//! | `again` | `millis` | emits the event that it got, later if there are `millis`: a loop, if a rule routes it back |
 //! | `emit-after` | `millis`, `source`, `detail-type` | emits one event later |
 //!
 //! What is tried and does not end the call is told by a permanent failure, `ATTEMPT: OUTCOME` and joined by `; `,
@@ -61,6 +62,7 @@ impl Guest for Misbehave {
             "counter" => obey::counter(&order),
             "echo" => obey::echo(&event),
             "input" => obey::input(&delivery),
+            "again" => obey::again(&event, &order),
             "emit" => obey::emit(&order),
             "emit-after" => obey::emit_after(&order),
             "slow" => obey::slow(&order),

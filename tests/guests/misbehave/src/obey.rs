@@ -4,6 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::bindings::exports::trialbridge::plugin::handler::{Delivery, Event, Failure};
+use crate::bindings::trialbridge::plugin::events::NewEvent;
 use crate::bindings::trialbridge::plugin::{events, kv};
 use crate::order::{Order, give_up};
 
@@ -32,6 +33,19 @@ pub(crate) fn input(delivery: &Delivery) -> Result<(), Failure> {
 
 pub(crate) fn emit(order: &Order) -> Result<(), Failure> {
     (0..order.number("count", 1)).try_for_each(|number| events::emit(&order.event(number)).map_err(give_up))
+}
+
+pub(crate) fn again(event: &Event, order: &Order) -> Result<(), Failure> {
+    let again = NewEvent {
+        source: event.source.clone(),
+        detail_type: event.detail_type.clone(),
+        detail: event.detail.clone(),
+        resources: event.resources.clone(),
+    };
+    match order.find("millis") {
+        Some(millis) => events::emit_after(&again, millis).map(drop).map_err(give_up),
+        None => events::emit(&again).map_err(give_up),
+    }
 }
 
 pub(crate) fn emit_after(order: &Order) -> Result<(), Failure> {

@@ -27,7 +27,11 @@ impl Order {
     }
 
     pub(crate) fn number(&self, name: &str, default: u64) -> u64 {
-        self.members.get(name).and_then(Value::as_u64).unwrap_or(default)
+        self.find(name).unwrap_or(default)
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<u64> {
+        self.members.get(name).and_then(Value::as_u64)
     }
 
     pub(crate) fn texts<'a>(&'a self, name: &str, default: &'a str) -> Vec<&'a str> {
