@@ -124,7 +124,8 @@ pub struct Journal {
 pub struct Deliveries {
     /// How many handlings, each of an event that the one before had emitted, may lead to an event that is delivered: 1 to 1000.
     /// What comes from outside or from the daemon has none behind it. The deliveries of an event with more become dead letters
-    /// without an attempt, so that rules that go round in circles stop. Default: 32.
+    /// without an attempt, so that rules that go round in circles stop. Plugins that go from one thing to the next by events make a
+    /// chain as long as the queue they work off, and need more. Default: 32.
     ///
     /// ```toml
     /// maximum-depth = 100

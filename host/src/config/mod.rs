@@ -143,7 +143,7 @@ impl Default for Journal {
 }
 
 impl Default for Deliveries {
-    /// 32: several times what a chain of plugins needs, and few enough for a loop to end in a moment.
+    /// 32: several times what one request takes from plugin to plugin, and few enough for a loop to end in a moment.
     fn default() -> Self {
         Self { maximum_depth: 32 }
     }
