@@ -10,7 +10,7 @@ use crate::event::Recorded;
 use crate::storage::{self, Key, KeyRange, Sequence, Storage};
 
 /// The query parameters that make a filter.
-pub(super) const FILTERS: [&str; 3] = ["source", "detail-type", "trialId"];
+pub(super) const FILTERS: [&str; 4] = ["id", "source", "detail-type", "trialId"];
 
 /// How many events one request may look at, so that none takes arbitrarily long.
 pub(super) const MAX_EXAMINED: usize = 100_000;
@@ -24,6 +24,7 @@ pub(super) const CHUNK: usize = 128;
 /// Which events are asked for.
 #[derive(Debug, Default)]
 pub(super) struct Filter {
+    id: Option<Wanted>,
     source: Option<Wanted>,
     detail_type: Option<Wanted>,
     trial_id: Option<Wanted>,
@@ -56,7 +57,7 @@ impl Filter {
     /// The filter that a query asks for.
     pub(super) fn new(query: &Query) -> Self {
         let wanted = |name| query.text(name).map(|text| Wanted { quoted: serde_json::json!(text).to_string(), text });
-        Self { source: wanted("source"), detail_type: wanted("detail-type"), trial_id: wanted("trialId") }
+        Self { id: wanted("id"), source: wanted("source"), detail_type: wanted("detail-type"), trial_id: wanted("trialId") }
     }
 
     /// The event stored as `value`, if it is asked for and can be read.
@@ -68,7 +69,8 @@ impl Filter {
             .inspect_err(|error| tracing::error!(sequence, %error, "an event of the journal cannot be read"))
             .ok()?;
         let event = &recorded.event;
-        let is_accepted = self.source.as_ref().is_none_or(|wanted| wanted.text == event.source)
+        let is_accepted = self.id.as_ref().is_none_or(|wanted| wanted.text == event.id)
+            && self.source.as_ref().is_none_or(|wanted| wanted.text == event.source)
             && self.detail_type.as_ref().is_none_or(|wanted| wanted.text == event.detail_type)
             && self.trial_id.as_ref().is_none_or(|wanted| {
                 let mentions = serde_json::from_str::<Mentions<'_>>(event.detail.get());
@@ -81,9 +83,24 @@ impl Filter {
     /// it is also worth it where there are any.
     fn may_accept(&self, value: &[u8]) -> bool {
         let Ok(json) = std::str::from_utf8(value) else { return true };
-        let mut wanted = [&self.source, &self.detail_type, &self.trial_id].into_iter().flatten();
+        let mut wanted = [&self.id, &self.source, &self.detail_type, &self.trial_id].into_iter().flatten();
         wanted.all(|wanted| json.contains(&wanted.quoted)) || json.contains('\\')
     }
+}
+
+/// The newest event with this id, if the journal still has one.
+pub(super) fn find(storage: &dyn Storage, id: &str) -> Result<Option<Recorded>, storage::Error> {
+    let filter = Filter {
+        id: Some(Wanted { quoted: serde_json::json!(id).to_string(), text: id.to_owned() }),
+        ..Filter::default()
+    };
+    let (mut found, mut after) = (None, Some(0));
+    while let Some(start) = after {
+        let mut page = read(storage, &filter, start, CHUNK)?;
+        found = page.events.pop().or(found);
+        after = page.next;
+    }
+    Ok(found)
 }
 
 /// At most `limit` events after `after` that `filter` accepts, the oldest first; fewer where too many have to be looked

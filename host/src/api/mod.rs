@@ -85,6 +85,7 @@ pub fn router(context: Context) -> Router {
         .route("/events", get(events::list).post(events::publish))
         .route("/events/tail", get(tail::tail))
         .route("/rules", get(rules::list))
+        .route("/rules/explain", post(rules::explain))
         .route("/rules/{name}", get(rules::get))
         .route("/plugins", get(plugins::list))
         .route("/plugins/{id}", get(plugins::get))

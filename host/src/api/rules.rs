@@ -1,11 +1,15 @@
-//! GET /rules.
+//! GET /rules, and why an event goes where it goes.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::Context;
+use super::body::JsonBody;
+use super::journal;
+use super::{Context, reading};
 use super::path::Named;
 use super::problem::Problem;
 use super::query::Query;
@@ -24,6 +28,46 @@ pub(super) async fn get(State(context): State<Context>, Named(name): Named) -> R
     let rules = context.bus.rules();
     let rule = rules.rule(&name).map(shown);
     rule.map(Json).ok_or_else(|| Problem::not_found(format!("there is no rule `{name}`; GET /rules lists them")))
+}
+
+/// Which event to explain.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct Question {
+    /// An event, which need not have happened: any fields of the envelope.
+    event: Option<Box<RawValue>>,
+    /// The id of an event of the journal.
+    event_id: Option<String>,
+    /// The rule to explain, instead of all.
+    rule: Option<String>,
+}
+
+/// Which rules match an event, and why the others do not.
+pub(super) async fn explain(
+    State(context): State<Context>,
+    JsonBody(question): JsonBody<Question>,
+) -> Result<Json<Value>, Problem> {
+    let rules = context.bus.rules();
+    if let Some(name) = &question.rule
+        && rules.rule(name).is_none()
+    {
+        return Err(Problem::not_found(format!("there is no rule `{name}`; GET /rules lists them")));
+    }
+    let event = match (question.event, question.event_id) {
+        (Some(event), None) => event.get().to_owned(),
+        (None, Some(id)) => {
+            let storage = context.bus.storage().clone();
+            let wanted = id.clone();
+            let found = reading(move || journal::find(storage.as_ref(), &wanted)).await?;
+            let found = found.ok_or_else(|| Problem::not_found(format!("there is no event `{id}` in the journal")))?;
+            found.event.to_json()
+        }
+        _ => return Err(Problem::invalid("event", "give either `event`, a JSON object, or `eventId`")),
+    };
+    let mut explanations =
+        rules.explain(event.as_bytes()).map_err(|error| Problem::invalid("event", error.to_string()))?;
+    explanations.retain(|explanation| question.rule.as_ref().is_none_or(|name| *name == explanation.rule));
+    Ok(Json(json!({ "rules": explanations })))
 }
 
 fn shown(rule: &Rule) -> Value {

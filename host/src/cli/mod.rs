@@ -1,13 +1,15 @@
 //! The command line: a file for each noun.
 //!
-//! `run` and `check` work on files; everything else asks a daemon over HTTP. `output` prints, `client` asks.
+//! `run`, `check`, `rule test` and `pattern test` work on files; everything else asks a daemon over HTTP. `output` prints, `client` asks.
 
 mod check;
 mod client;
 mod completions;
 mod delivery;
 mod event;
+mod explain;
 mod output;
+mod pattern;
 mod plugin;
 mod rule;
 mod run;
@@ -63,6 +65,8 @@ enum Command {
     #[command(subcommand)]
     Rule(rule::Rule),
     #[command(subcommand)]
+    Pattern(pattern::Pattern),
+    #[command(subcommand)]
     Plugin(plugin::Plugin),
     #[command(subcommand)]
     Delivery(delivery::Delivery),
@@ -112,6 +116,7 @@ impl Cli {
             Command::Trial(trial) => trial.execute(&Client::new(&self.server)?, output).await,
             Command::Event(event) => event.execute(&Client::new(&self.server)?, output).await,
             Command::Rule(rule) => rule.execute(&Client::new(&self.server)?, output).await,
+            Command::Pattern(pattern) => pattern.execute(),
             Command::Plugin(plugin) => plugin.execute(&Client::new(&self.server)?, output).await,
             Command::Delivery(delivery) => delivery.execute(&Client::new(&self.server)?, output).await,
         }

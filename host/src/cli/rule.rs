@@ -5,9 +5,10 @@ use serde_json::Value;
 
 use super::Failure;
 use super::client::Client;
+use super::explain::Test;
 use super::output::{Output, text};
 
-/// Look at the rules in force.
+/// Look at the rules in force, and try them.
 #[derive(Debug, Subcommand)]
 pub(super) enum Rule {
     /// List the rules in force.
@@ -19,6 +20,11 @@ pub(super) enum Rule {
         /// The rule's name.
         name: String,
     },
+    /// Say which rules match an event, and of the others what stands in the way and what would mend it.
+    ///
+    /// Rules that match come first, then those that one change would make match. With --rule, exit code 1 if it does not match.
+    #[command(after_help = "Example:\n  trialbridge rule test --event event.json --config rules.toml")]
+    Test(Test),
 }
 
 impl Rule {
@@ -37,6 +43,7 @@ impl Rule {
                 }
                 Ok(())
             }
+            Self::Test(test) => test.execute(client, output).await,
             Self::Show { name } => Ok(output.value(&client.get(&["rules", &name], &[]).await?)?),
         }
     }

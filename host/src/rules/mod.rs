@@ -4,13 +4,16 @@
 //! * [`RuleSet`]: all rules in force, compiled once and immutable
 //! * [`Schedule`]: when a rule fires by itself
 //! * [`Target`]: a plugin, and how often and how long a delivery to it is tried
+//! * [`Explanation`]: which rules match an event, and why the others do not
 //! * [`input`]: what a target makes of an event for its plugin
 
+mod explain;
 pub mod input;
 mod rule_set;
 mod schedule;
 mod target;
 
+pub use self::explain::{Explanation, ShownMiss, Verdict};
 pub use self::input::Input;
 pub use self::rule_set::RuleSet;
 pub use self::schedule::{Schedule, ScheduleError};
