@@ -57,7 +57,12 @@ impl Filter {
     /// The filter that a query asks for.
     pub(super) fn new(query: &Query) -> Self {
         let wanted = |name| query.text(name).map(|text| Wanted { quoted: serde_json::json!(text).to_string(), text });
-        Self { id: wanted("id"), source: wanted("source"), detail_type: wanted("detail-type"), trial_id: wanted("trialId") }
+        Self {
+            id: wanted("id"),
+            source: wanted("source"),
+            detail_type: wanted("detail-type"),
+            trial_id: wanted("trialId"),
+        }
     }
 
     /// The event stored as `value`, if it is asked for and can be read.

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use super::body::JsonBody;
 use super::journal;
-use super::{Context, reading};
 use super::path::Named;
 use super::problem::Problem;
 use super::query::Query;
+use super::{Context, reading};
 use crate::config::duration;
 use crate::rules::{Input, Rule, Target};
 

@@ -96,7 +96,7 @@ impl Paint {
         };
         let mut lines = vec![format!("{}  {}", self.colour(&format!("{verdict:13}"), colour), text(&rule["rule"]))];
         for miss in misses {
-            let seen: Vec<String> = miss["seen"].as_array().into_iter().flatten().map(|value| printed(value)).collect();
+            let seen: Vec<String> = miss["seen"].as_array().into_iter().flatten().map(printed).collect();
             let seen = if seen.is_empty() { "missing".to_owned() } else { seen.join(", ") };
             let field = self.colour(&text(&miss["field"]), AnsiColor::Cyan);
             lines.push(format!("    {field} is {seen}; the rule wants {}", text(&miss["condition"])));

@@ -78,7 +78,9 @@ fn test(mut cases: impl BufRead, mut verdicts: impl Write) -> Result<(), Failure
             Ok(case) => case,
             Err(error) => {
                 verdicts.flush()?;
-                let message = format!("line {number} is not a case: {error}; write {{\"id\": 1, \"pattern\": {{...}}, \"event\": {{...}}}}");
+                let message = format!(
+                    "line {number} is not a case: {error}; write {{\"id\": 1, \"pattern\": {{...}}, \"event\": {{...}}}}"
+                );
                 return Err(Failure::Usage(message));
             }
         };

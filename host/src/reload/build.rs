@@ -214,7 +214,15 @@ pub async fn check(config: &Path, plugins: &Path, data: &Path) -> anyhow::Result
             registry.note(&id, Some(error));
         }
     }
-    let warnings = absent_plugins(&builder, plugins);
+    let emits = |plugin: &str| -> Vec<&str> {
+        let settings = builder.config.plugins.get(plugin);
+        settings.into_iter().flat_map(|settings| &settings.grants.emit).map(String::as_str).collect()
+    };
+    let mut warnings = absent_plugins(&builder, plugins);
+    warnings.extend(builder.config.rules.lint(emits).into_iter().map(|warning| {
+        let rule = warning.rule.map(|name| format!("rule `{name}`: ")).unwrap_or_default();
+        format!("{rule}{}; {}", warning.message, warning.help)
+    }));
     Ok(Checked { config: Ok(builder.config), plugins: registry.statuses(), warnings })
 }
 

@@ -5,16 +5,19 @@
 //! * [`Schedule`]: when a rule fires by itself
 //! * [`Target`]: a plugin, and how often and how long a delivery to it is tried
 //! * [`Explanation`]: which rules match an event, and why the others do not
+//! * [`Warning`]: what is allowed in rules, and probably not meant
 //! * [`input`]: what a target makes of an event for its plugin
 
 mod explain;
 pub mod input;
+mod lint;
 mod rule_set;
 mod schedule;
 mod target;
 
 pub use self::explain::{Explanation, ShownMiss, Verdict};
 pub use self::input::Input;
+pub use self::lint::Warning;
 pub use self::rule_set::RuleSet;
 pub use self::schedule::{Schedule, ScheduleError};
 pub use self::target::{RetryPolicy, Target};

@@ -235,7 +235,7 @@ async fn each_names_the_field_and_how_to_mend_it() {
         GET /events?after=-1
             400 after: `-1` is not a sequence; give the `seq` of an event, or 0
         GET /events?detailType=t
-            400 detailType: is not a parameter; there are source, detail-type, trialId, limit, after
+            400 detailType: is not a parameter; there are id, source, detail-type, trialId, limit, after
         GET /events/tail
             400 Last-Event-ID: `x` is not a sequence; give the `seq` of an event, or 0
         GET /rules/none
