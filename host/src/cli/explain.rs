@@ -72,9 +72,8 @@ impl Test {
             let message = format!("--rule: there is no rule `{name}` in {}", self.config.display());
             return Err(Failure::Usage(message));
         }
-        let explained = config.rules.explain(&event);
-        let mut rules = explained.map_err(|error| Failure::Usage(format!("--event: {}: {error}", path.display())))?;
-        rules.retain(|explanation| self.rule.as_ref().is_none_or(|name| *name == explanation.rule));
+        let explained = config.rules.explain(&event, self.rule.as_deref());
+        let rules = explained.map_err(|error| Failure::Usage(format!("--event: {}: {error}", path.display())))?;
         Ok(json!({ "rules": rules }))
     }
 }

@@ -50,15 +50,15 @@ pub struct ShownMiss {
 }
 
 impl RuleSet {
-    /// What all rules make of an event, given as the JSON text of its envelope: first those that match, then those
-    /// that come close, then the others; otherwise in the order of the file.
+    /// What all rules, or the one of the name `only`, make of an event, given as the JSON text of its envelope: first those that
+    /// match, then those that come close, then the others; otherwise in the order of the file.
     ///
     /// # Errors
     ///
     /// If the text is not a JSON object.
-    pub fn explain(&self, event_json: &[u8]) -> Result<Vec<Explanation>, pattern::Error> {
-        let mut explanations =
-            self.rules().iter().map(|rule| explain(rule, event_json)).collect::<Result<Vec<_>, _>>()?;
+    pub fn explain(&self, event_json: &[u8], only: Option<&str>) -> Result<Vec<Explanation>, pattern::Error> {
+        let rules = self.rules().iter().filter(|rule| only.is_none_or(|name| name == rule.name));
+        let mut explanations = rules.map(|rule| explain(rule, event_json)).collect::<Result<Vec<_>, _>>()?;
         explanations.sort_by_key(|explanation| (explanation.verdict, explanation.misses.len()));
         Ok(explanations)
     }

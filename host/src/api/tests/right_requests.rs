@@ -127,6 +127,35 @@ async fn rules_and_plugins_are_shown() {
 }
 
 #[tokio::test]
+async fn rules_are_explained() {
+    let world = World::new();
+    let event = r#"{"source":"OnlineTrial","detail-type":"TrialExpired","id":"e1","detail":{}}"#;
+    world.put("POST", "/events", event).await;
+    let miss = json!({ "field": "detail-type", "seen": ["TrialExpired"], "condition": "[\"TrialRequested\"]",
+        "add": "\"TrialExpired\"" });
+    let expected = json!({ "rule": "assign-trial", "verdict": "no-match", "misses": [miss] });
+    for question in
+        [json!({ "eventId": "e1" }), json!({ "event": { "source": "OnlineTrial", "detail-type": "TrialExpired" } })]
+    {
+        let answer = world.put("POST", "/rules/explain", &question.to_string()).await.json();
+        assert_eq!(answer["rules"][0], expected);
+        assert_eq!(answer["rules"][1]["verdict"], "no-pattern");
+    }
+    let one = json!({ "rule": "assign-trial", "eventId": "e1" });
+    assert_eq!(world.put("POST", "/rules/explain", &one.to_string()).await.json(), json!({ "rules": [expected] }));
+    for (question, status, detail) in [
+        (r#"{"eventId": "e2"}"#, 404, "there is no event `e2` in the journal"),
+        (r#"{"event": {}, "rule": "none"}"#, 404, "there is no rule `none`"),
+        (r#"{"event": []}"#, 400, "the event is not the JSON text of an object"),
+        ("{}", 400, "give either `event`, a JSON object, or `eventId`"),
+    ] {
+        let answer = world.put("POST", "/rules/explain", question).await;
+        assert!(answer.json()["detail"].to_string().contains(detail), "{question}: {}", answer.json());
+        assert_eq!(answer.status.as_u16(), status, "{question}");
+    }
+}
+
+#[tokio::test]
 async fn deliveries_are_shown_and_redriven() {
     let world = World::new();
     world.put("POST", "/trials", r#"{"leadId":"1","type":"ACS"}"#).await;
