@@ -11,4 +11,5 @@ mod journal;
 mod lifecycle;
 mod loops;
 mod reload;
+mod schedules;
 mod support;

@@ -14,7 +14,7 @@ use super::problem::Problem;
 use super::query::Query;
 use super::{Context, reading};
 use crate::config::duration;
-use crate::rules::{Input, Rule, Target};
+use crate::rules::{Input, Rule, Schedule, Target};
 
 /// The rules in force, in the order of rules.toml, and what became of its latest change.
 pub(super) async fn list(State(context): State<Context>, uri: Uri) -> Result<Json<Value>, Problem> {
@@ -73,14 +73,18 @@ pub(super) async fn explain(
 fn shown(rule: &Rule) -> Value {
     // The text was read as JSON when the rule was made.
     let pattern = rule.pattern_text.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
-    json!({
+    let mut shown = json!({
         "name": rule.name,
         "description": rule.description,
         "enabled": rule.enabled,
         "pattern": pattern,
         "schedule": rule.schedule.as_ref().map(ToString::to_string),
         "targets": rule.targets.iter().map(shown_target).collect::<Vec<_>>(),
-    })
+    });
+    if let Some(zone) = rule.schedule.as_ref().and_then(Schedule::time_zone) {
+        shown["scheduleTimezone"] = zone.name().into();
+    }
+    shown
 }
 
 fn shown_target(target: &Target) -> Value {

@@ -53,5 +53,9 @@ fn row(rule: &Value) -> Vec<String> {
     let targets = rule["targets"].as_array().cloned().unwrap_or_default();
     let targets: Vec<String> = targets.iter().map(|target| text(&target["plugin"])).collect();
     let state = if rule["enabled"] == true { "enabled" } else { "disabled" };
-    vec![text(&rule["name"]), state.to_owned(), targets.join(","), text(&rule["schedule"]), text(&rule["description"])]
+    let schedule = match &rule["scheduleTimezone"] {
+        Value::String(zone) if zone != "UTC" => format!("{} {zone}", text(&rule["schedule"])),
+        _ => text(&rule["schedule"]),
+    };
+    vec![text(&rule["name"]), state.to_owned(), targets.join(","), schedule, text(&rule["description"])]
 }

@@ -274,12 +274,32 @@ pub struct Rule {
     /// event-pattern = '{"source": ["OnlineTrial"], "detail": {"url": [null]}}'
     /// ```
     pub event_pattern: Option<Value>,
-    /// When it fires by itself.
+    /// When it fires by itself: `rate(N unit)`, again and again; `cron(minutes hours day-of-month month day-of-week year)`, by the
+    /// calendar; or `at(yyyy-mm-ddThh:mm:ss)`, once, unless that has passed when it is first seen.
     ///
     /// ```toml
     /// schedule = "rate(5 minutes)"
     /// ```
+    ///
+    /// In a `cron()` one of day-of-month and day-of-week is `?`. There are `*`, `,`, `-` and `/`; in day-of-month `L` (the last), `15W`
+    /// (the weekday closest to the 15th) and `LW`; in day-of-week `6L` (the last Friday of the month) and `3#2` (the second Tuesday),
+    /// where 1 is Sunday.
+    ///
+    /// ```toml
+    /// schedule = "cron(0 9 ? * MON-FRI *)"
+    /// ```
+    ///
+    /// ```toml
+    /// schedule = "at(2030-12-24T18:00:00)"
+    /// ```
     pub schedule: Option<Spanned<String>>,
+    /// The time zone of a `cron()` or an `at()`, by its IANA name: the `ScheduleExpressionTimezone` of EventBridge. A time of a `cron()`
+    /// that the clocks skip does not fire on that day, one that they show twice fires the first time only. Default: `"UTC"`.
+    ///
+    /// ```toml
+    /// schedule-timezone = "Europe/Berlin"
+    /// ```
+    pub schedule_timezone: Option<Spanned<String>>,
     /// Who gets the events: 1 to 100 targets. Required.
     ///
     /// ```toml

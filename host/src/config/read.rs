@@ -121,9 +121,11 @@ impl Read for Rule {
         let enabled = table.optional("enabled");
         let event_pattern = table.optional("event-pattern");
         let schedule = table.optional("schedule");
+        let schedule_timezone = table.optional("schedule-timezone");
         let targets = table.required("targets", "[\"assign-trial\"]");
         table.close()?;
-        Some(Self { name: name?, description, enabled, event_pattern, schedule, targets: targets? })
+        let (name, targets) = (name?, targets?);
+        Some(Self { name, description, enabled, event_pattern, schedule, schedule_timezone, targets })
     }
 }
 

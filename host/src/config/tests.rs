@@ -131,7 +131,8 @@ fn everything_can_be_set() {
         description = "d"
         enabled = false
         event-pattern = '{"b": [null, 1.50], "a": ["x"]}'
-        schedule = "rate(2 hours)"
+        schedule = "cron(0 9 ? * MON-FRI *)"
+        schedule-timezone = "europe/berlin"
         targets = ["p", { plugin = "p", id = "again", maximum-attempts = 1, maximum-age = "1h", minimum-backoff = "1ms", maximum-backoff = "1s" }]
 
         [[rules]]
@@ -163,6 +164,8 @@ fn everything_can_be_set() {
 
     let rule = config.rules.rule("r").expect("a rule");
     assert_eq!(rule.pattern_text.as_deref(), Some(r#"{"b":[null,1.50],"a":["x"]}"#));
+    let zone = rule.schedule.as_ref().and_then(|schedule| schedule.time_zone());
+    assert_eq!(zone.map(|zone| zone.name()), Some("Europe/Berlin"));
     assert_eq!(rule.targets[1].id, "again");
     assert_eq!(rule.targets[1].retry.maximum_backoff, Duration::from_secs(1));
     let input = |id: &str| config.rules.target("s", id).and_then(|target| target.input.clone());

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
-use super::record::{Delivery, DeliveryId};
+use super::record::Delivery;
 use super::schedules;
 use crate::bus::{Audience, Bus, Change, Publication};
 use crate::clock::Timestamp;
@@ -138,7 +138,7 @@ impl Timers {
             TimerKind::Forget => return self.trials.forget(&timer.id, timer.key.clone()).await,
             TimerKind::Delayed | TimerKind::Retry | TimerKind::Schedule => {}
         }
-        let Some(mut change) = self.change(timer) else {
+        let Some(mut change) = self.change(timer)? else {
             tracing::error!(timer = %timer.key, "a timer cannot be read and is dropped");
             self.bus.commit(removing(&timer.key, timer.stored.version)).await?;
             return Ok(());
@@ -153,25 +153,25 @@ impl Timers {
         }
     }
 
-    /// What a timer does, besides going away.
-    fn change(&self, timer: &Due) -> Option<Change> {
+    /// What a timer does, besides going away; nothing if it cannot be read.
+    fn change(&self, timer: &Due) -> Result<Option<Change>, storage::Error> {
         let now = self.bus.now();
-        match timer.kind {
-            TimerKind::Delayed => {
-                let Delayed { cause, mut event } = Delayed::decode(&timer.stored.value).ok()?;
+        Ok(match timer.kind {
+            TimerKind::Delayed => Delayed::decode(&timer.stored.value).ok().map(|Delayed { cause, mut event }| {
                 event.time = now;
                 let publication = Publication { event, cause: Some(cause), audience: Audience::Matching };
-                Some(Change { events: vec![publication], ..Change::default() })
-            }
+                Change { events: vec![publication], ..Change::default() }
+            }),
             TimerKind::Retry => {
-                let id: DeliveryId = timer.id.parse().ok()?;
-                let delivery = Delivery::decode(id, &timer.stored.value).ok()?;
-                let back = Write::Put(delivery.id.key(), delivery.encode());
-                Some(Change { writes: vec![back], ..Change::default() })
+                let delivery = timer.id.parse().ok().and_then(|id| Delivery::decode(id, &timer.stored.value).ok());
+                delivery.map(|delivery| {
+                    let back = Write::Put(delivery.id.key(), delivery.encode());
+                    Change { writes: vec![back], ..Change::default() }
+                })
             }
-            TimerKind::Schedule => Some(schedules::fire(&self.bus.rules(), &timer.id, timer.due, now)),
+            TimerKind::Schedule => Some(schedules::fire(&self.bus, &timer.id, timer.due, now)?),
             TimerKind::Expiry | TimerKind::Forget => None,
-        }
+        })
     }
 }
 

@@ -19,7 +19,7 @@ pub use self::explain::{Explanation, ShownMiss, Verdict};
 pub use self::input::Input;
 pub use self::lint::Warning;
 pub use self::rule_set::RuleSet;
-pub use self::schedule::{Schedule, ScheduleError};
+pub use self::schedule::{At, Cron, Part as SchedulePart, Schedule, ScheduleError, Zone};
 pub use self::target::{RetryPolicy, Target};
 
 use crate::pattern::Pattern;

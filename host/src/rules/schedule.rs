@@ -1,8 +1,20 @@
-//! When a rule fires by itself.
+//! When a rule fires by itself: again and again, by the calendar, or once.
+
+mod at;
+mod cron;
+mod days;
+mod field;
+#[cfg(test)]
+mod tests;
+mod zone;
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
+
+pub use self::at::At;
+pub use self::cron::Cron;
+pub use self::zone::Zone;
 
 use crate::clock::Timestamp;
 use crate::pattern::suggest;
@@ -26,6 +38,19 @@ pub enum Schedule {
         /// The same as a duration; at least a second.
         every: Duration,
     },
+    /// By the calendar: `cron(0 12 ? * MON-FRI *)`.
+    Cron(Box<Cron>),
+    /// Once: `at(2030-12-24T18:00:00)`.
+    At(At),
+}
+
+/// What an error is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The expression.
+    Expression,
+    /// The time zone.
+    TimeZone,
 }
 
 /// Why a text is not a schedule.
@@ -36,57 +61,94 @@ pub struct ScheduleError {
     pub message: String,
     /// What to write instead.
     pub help: String,
+    /// Which of the two texts is wrong.
+    pub part: Part,
 }
 
 impl Schedule {
-    /// The first time after both `last_due` and `now`.
+    /// Reads `rate(N unit)`, `cron(minutes hours day-of-month month day-of-week year)` or `at(yyyy-mm-ddThh:mm:ss)`. The latter two are
+    /// by the clocks of the time zone, an IANA name, or of UTC; for a rate there is none.
     ///
-    /// `last_due` is the time before: when the schedule was due last, or when the rule was first seen. The times keep
-    /// their distance from it, so that late firing does not shift them. Those that `now` has already passed are skipped: whoever
+    /// # Errors
+    ///
+    /// Says which of the two is wrong, what is wrong with it and what to write instead.
+    pub fn parse(text: &str, time_zone: Option<&str>) -> Result<Self, ScheduleError> {
+        let zone = || time_zone.map_or_else(|| Ok(Zone::utc()), Zone::parse);
+        let call = text.trim().split_once('(').and_then(|(name, rest)| Some((name, rest.strip_suffix(')')?)));
+        match call {
+            Some(("rate", _)) if time_zone.is_some() => Err(ScheduleError {
+                message: "a rate() has no time zone".to_owned(),
+                help: "leave it out, or write a cron()".to_owned(),
+                part: Part::TimeZone,
+            }),
+            Some(("rate", argument)) => rate(argument.trim()),
+            Some(("cron", argument)) => Ok(Self::Cron(Box::new(Cron::parse(argument.trim(), zone()?)?))),
+            Some(("at", argument)) => Ok(Self::At(At::parse(argument.trim(), zone()?)?)),
+            _ => Err(ScheduleError::in_expression(
+                format!("`{text}` is not a schedule"),
+                "write rate(12 hours), cron(0 12 * * ? *) or at(2030-12-24T18:00:00)",
+            )),
+        }
+    }
+
+    /// The time zone of a `cron()` or an `at()`.
+    pub fn time_zone(&self) -> Option<&Zone> {
+        match self {
+            Self::Rate { .. } => None,
+            Self::Cron(cron) => Some(cron.zone()),
+            Self::At(at) => Some(at.zone()),
+        }
+    }
+
+    /// The first time after both `last_due` and `now`; nothing if there is none, because an `at()` or the years of a `cron()` have passed.
+    ///
+    /// `last_due` is the time before: when the schedule was due last, or when the rule was first seen. The times of a rate
+    /// keep their distance from it, so that late firing does not shift them. Those that `now` has already passed are skipped: whoever
     /// finds that `last_due` has passed fires once, for it and all that were missed, and goes on with the time returned here.
-    pub fn next_after(&self, last_due: Timestamp, now: Timestamp) -> Timestamp {
+    pub fn next_after(&self, last_due: Timestamp, now: Timestamp) -> Option<Timestamp> {
+        let latest = last_due.max(now);
         match self {
             Self::Rate { every, .. } => {
                 let every = every.as_millis().max(1) as u64;
                 let passed = now.as_millis().saturating_sub(last_due.as_millis());
                 let steps = (passed / every).saturating_add(1);
-                Timestamp::from_millis(last_due.as_millis().saturating_add(steps.saturating_mul(every)))
+                Some(Timestamp::from_millis(last_due.as_millis().saturating_add(steps.saturating_mul(every))))
             }
+            Self::Cron(cron) => cron.after(latest),
+            Self::At(at) => Some(at.time()).filter(|time| *time > latest),
         }
     }
 }
 
-/// As it is written in rules.toml.
+/// As it is written in rules.toml, without the time zone.
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rate { count, unit, .. } => write!(f, "rate({count} {})", spell(unit, *count)),
+            Self::Cron(cron) => cron.fmt(f),
+            Self::At(at) => at.fmt(f),
         }
     }
 }
 
-/// Reads `rate(N unit)`.
+/// Reads a schedule of UTC.
 impl FromStr for Schedule {
     type Err = ScheduleError;
 
     fn from_str(text: &str) -> Result<Self, ScheduleError> {
-        let call = text.trim().split_once('(').and_then(|(name, rest)| Some((name, rest.strip_suffix(')')?)));
-        match call {
-            Some(("rate", argument)) => rate(argument.trim()),
-            Some((name @ ("cron" | "at"), _)) => Err(ScheduleError {
-                message: format!("{name}() is not supported"),
-                help: "write rate(N unit), like rate(5 minutes)".to_owned(),
-            }),
-            _ => Err(ScheduleError {
-                message: format!("`{text}` is not a schedule"),
-                help: "write rate(N unit), like rate(1 minute) or rate(12 hours)".to_owned(),
-            }),
-        }
+        Self::parse(text, None)
+    }
+}
+
+impl ScheduleError {
+    /// Something is wrong with the expression.
+    fn in_expression(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { message: message.into(), help: help.into(), part: Part::Expression }
     }
 }
 
 fn rate(argument: &str) -> Result<Schedule, ScheduleError> {
-    let error = |message: String, help: String| ScheduleError { message, help };
+    let error = |message: String, help: String| ScheduleError::in_expression(message, help);
     let Some((number, word)) = argument.split_once(char::is_whitespace) else {
         let help = "write a number, a space and a unit, like rate(5 minutes)".to_owned();
         return Err(error(format!("`{argument}` is not a rate"), help));
@@ -114,50 +176,4 @@ fn rate(argument: &str) -> Result<Schedule, ScheduleError> {
 
 fn spell(unit: &str, count: u64) -> String {
     if count == 1 { unit.to_owned() } else { format!("{unit}s") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Schedule;
-    use crate::clock::Timestamp;
-
-    #[test]
-    fn rates_are_read_and_written() {
-        for (text, expected) in [
-            ("rate(1 minute)", "rate(1 minute)"),
-            (" rate( 5  minutes ) ", "rate(5 minutes)"),
-            ("rate(1 second)", "rate(1 second)"),
-            ("rate(12 hours)", "rate(12 hours)"),
-            ("rate(3653 days)", "rate(3653 days)"),
-            ("rate(1 minutes)", "`1 minutes`: one is singular; write rate(1 minute)"),
-            ("rate(5 minute)", "`5 minute`: more than one are plural; write rate(5 minutes)"),
-            ("rate(5 minits)", "`minits` is not a unit; did you mean `minutes`?"),
-            ("rate(5 weeks)", "`weeks` is not a unit; known here: seconds, minutes, hours, days"),
-            ("rate(0 minutes)", "`0` is not a number of times a unit; write a whole number from 1 on"),
-            ("rate(-1 day)", "`-1` is not a number of times a unit; write a whole number from 1 on"),
-            ("rate(3654 days)", "`3654 days` is too long; at most 3653 days are allowed"),
-            ("rate(99999999999999999 days)", "`99999999999999999 days` is too long; at most 3653 days are allowed"),
-            ("rate(5minutes)", "`5minutes` is not a rate; write a number, a space and a unit, like rate(5 minutes)"),
-            ("cron(0 12 * * ? *)", "cron() is not supported; write rate(N unit), like rate(5 minutes)"),
-            ("at(2026-01-01T00:00:00)", "at() is not supported; write rate(N unit), like rate(5 minutes)"),
-            ("hourly", "`hourly` is not a schedule; write rate(N unit), like rate(1 minute) or rate(12 hours)"),
-        ] {
-            let outcome = text.parse::<Schedule>();
-            assert_eq!(outcome.map_or_else(|error| error.to_string(), |schedule| schedule.to_string()), expected);
-        }
-    }
-
-    #[test]
-    fn missed_times_are_skipped() {
-        let schedule: Schedule = "rate(10 seconds)".parse().expect("a rate");
-        for (last_due, now, next) in
-            [(0, 0, 10), (100, 100, 110), (100, 109, 110), (100, 110, 120), (100, 163, 170), (100, 40, 110)]
-        {
-            let [last_due, now, next] =
-                [last_due, now, next].map(|seconds: u64| Timestamp::from_millis(seconds * 1000));
-            assert_eq!(schedule.next_after(last_due, now), next);
-        }
-        let end = Timestamp::from_millis(u64::MAX);
-        assert_eq!(schedule.next_after(end, end), end);
-    }
 }

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use trialbridge::Host;
 use trialbridge::clock::{ManualClock, Timestamp};
 use trialbridge::event::{Event, Recorded};
+use trialbridge::host::Builder;
 use trialbridge::storage::memory::MemoryStorage;
 use trialbridge::storage::{KeyRange, Storage};
 
@@ -33,33 +34,45 @@ pub(crate) struct World {
 impl World {
     /// A daemon with these rules, and these files in its folder of plugins.
     pub(crate) async fn new(rules: &str, plugins: &[(&str, &[u8])]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("rules.toml"), rules).unwrap();
+        let folder = with_rules(rules);
         std::fs::create_dir(folder.path().join("plugins")).unwrap();
         for (name, bytes) in plugins {
             install(&folder.path().join("plugins"), name, bytes);
         }
-        Self::start(folder, None).await
+        let daemon = Self::daemon(folder.path(), &folder).storage(Arc::new(MemoryStorage::new()));
+        Self::start(daemon, folder, Arc::new(ManualClock::new(START))).await
     }
 
     /// A daemon with the shipped rules and plugins.
     pub(crate) async fn shipped() -> Self {
-        Self::start(tempfile::tempdir().unwrap(), Some(&repository())).await
+        let folder = tempfile::tempdir().unwrap();
+        let daemon = Self::daemon(&repository(), &folder).storage(Arc::new(MemoryStorage::new()));
+        Self::start(daemon, folder, Arc::new(ManualClock::new(START))).await
     }
 
-    async fn start(folder: TempDir, shipped: Option<&Path>) -> Self {
-        let clock = Arc::new(ManualClock::new(START));
-        let files = shipped.unwrap_or(folder.path());
-        let host = Host::builder()
+    /// A daemon with these rules, no plugins, and a store on disk, so that it can be started again.
+    pub(crate) async fn on_disk(rules: &str) -> Self {
+        let folder = with_rules(rules);
+        Self::start(Self::daemon(folder.path(), &folder), folder, Arc::new(ManualClock::new(START))).await
+    }
+
+    /// Stops a daemon that is on disk, lets time pass, and starts it again.
+    pub(crate) async fn restart_after(self, passing: Duration) -> Self {
+        self.host.shutdown().await;
+        self.clock.advance(passing);
+        Self::start(Self::daemon(self.folder.path(), &self.folder), self.folder, self.clock).await
+    }
+
+    fn daemon(files: &Path, folder: &TempDir) -> Builder {
+        Host::builder()
             .config(files.join("rules.toml"))
             .plugins(files.join("plugins"))
             .data(folder.path().join("data"))
             .listen("127.0.0.1:0".parse().unwrap())
-            .clock(clock.clone())
-            .storage(Arc::new(MemoryStorage::new()))
-            .start()
-            .await
-            .unwrap();
+    }
+
+    async fn start(daemon: Builder, folder: TempDir, clock: Arc<ManualClock>) -> Self {
+        let host = daemon.clock(clock.clone()).start().await.unwrap();
         Self { host, clock, folder }
     }
 
@@ -210,4 +223,10 @@ pub(crate) fn resident(pid: u32) -> u64 {
     let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap();
     let pages: u64 = statm.split_whitespace().nth(1).unwrap().parse().unwrap();
     pages * 4096
+}
+
+fn with_rules(rules: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("rules.toml"), rules).unwrap();
+    folder
 }

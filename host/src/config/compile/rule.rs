@@ -8,7 +8,7 @@ use crate::config::authored::{self, Spanned};
 use crate::config::duration;
 use crate::pattern::value::{Kind, Notation, Span, Value};
 use crate::pattern::{self, Pattern};
-use crate::rules::{RetryPolicy, Rule, RuleSet, Schedule, Target};
+use crate::rules::{RetryPolicy, Rule, RuleSet, Schedule, SchedulePart, Target};
 
 /// The most targets of a rule.
 const MAX_TARGETS: usize = 100;
@@ -48,7 +48,7 @@ impl Compiler<'_> {
         }
         let pattern = authored.event_pattern.and_then(|value| self.pattern(&value));
         let (pattern, pattern_text) = pattern.unzip();
-        let schedule = authored.schedule.and_then(|text| self.schedule(&text));
+        let schedule = self.schedule(authored.schedule.as_ref(), authored.schedule_timezone.as_ref());
         let targets = self.targets(&authored.targets);
         let enabled = authored.enabled.unwrap_or(true);
         Rule { name, description: authored.description, enabled, pattern, pattern_text, schedule, targets }
@@ -89,12 +89,26 @@ impl Compiler<'_> {
         }
     }
 
-    fn schedule(&mut self, authored: &Spanned<String>) -> Option<Schedule> {
-        authored
-            .value
-            .parse()
-            .map_err(|error: crate::rules::ScheduleError| {
-                self.complain(&authored.span, error.message, error.help);
+    fn schedule(
+        &mut self,
+        authored: Option<&Spanned<String>>,
+        time_zone: Option<&Spanned<String>>,
+    ) -> Option<Schedule> {
+        let Some(expression) = authored else {
+            if let Some(zone) = time_zone {
+                let help = "leave it out, or add schedule = \"cron(0 12 * * ? *)\"";
+                self.complain(&zone.span, "there is a schedule-timezone, but no schedule", help);
+            }
+            return None;
+        };
+        let schedule = Schedule::parse(&expression.value, time_zone.map(|zone| zone.value.as_str()));
+        schedule
+            .map_err(|error| {
+                let place = match error.part {
+                    SchedulePart::Expression => expression,
+                    SchedulePart::TimeZone => time_zone.unwrap_or(expression),
+                };
+                self.complain(&place.span, error.message, error.help);
             })
             .ok()
     }
