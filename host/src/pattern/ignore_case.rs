@@ -4,8 +4,6 @@
 //! Unicode's full mappings, one character at a time. So `ß` in a pattern accepts `SS`, while `s` does not accept `ſ`. And a character beyond
 //! U+FFFF, like an emoji, accepts nothing, not even itself: [`has_case`].
 
-use std::borrow::Cow;
-
 /// Whether `value` is `pattern`.
 pub(super) fn equals(pattern: &str, value: &str) -> bool {
     strip_prefix(pattern, value).is_some_and(str::is_empty)
@@ -51,15 +49,21 @@ fn cases(character: char) -> [String; 3] {
 }
 
 /// A text that is the same for all texts that the same pattern accepts, and for the pattern. Other texts may share it.
-pub(super) fn fold(text: &str) -> Cow<'_, str> {
-    if text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
-        return Cow::Borrowed(text);
-    }
+pub(super) fn fold(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len());
+    fold_into(&mut folded, text);
+    folded
+}
+
+/// The same, into what is empty.
+pub(super) fn fold_into(folded: &mut String, text: &str) {
     if text.is_ascii() {
-        return Cow::Owned(text.to_ascii_lowercase());
+        folded.push_str(text);
+        folded.make_ascii_lowercase();
+    } else {
+        let lower = text.chars().flat_map(char::to_lowercase);
+        folded.extend(lower.flat_map(char::to_uppercase).flat_map(char::to_lowercase));
     }
-    let lower = text.chars().flat_map(char::to_lowercase);
-    Cow::Owned(lower.flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 use super::Leaf;
 use super::paths::PathId;
 use super::records::Records;
-use super::test::{FieldTests, Test, TestId};
+use super::test::{Buffers, FieldTests, Often, Test, TestId};
 
 /// So few rules are looked at one by one.
 const FEW: usize = 8;
@@ -23,17 +23,40 @@ const MAX_ALTERNATIVES: usize = 4;
 #[derive(Debug, Default)]
 pub(super) struct Index {
     nodes: Vec<Node>,
-    /// Where a test that is passed leads from a node.
-    branches: HashMap<(u32, TestId), u32>,
+    /// Where each test leads from the root.
+    root: Vec<Branch>,
+    /// Where a test leads from any other node.
+    branches: HashMap<(u32, TestId), Branch>,
     /// The fields that the nodes ask about, each node's together.
     splits: Vec<PathId>,
     /// The rules to look at, each node's together.
-    candidates: Vec<u32>,
+    candidates: Vec<Candidate>,
     /// The tests of each field that is asked about.
     fields: Vec<Option<Box<FieldTests>>>,
     /// The fields with a test for absence, and the test.
     absent: Vec<(PathId, TestId)>,
     tests: usize,
+}
+
+/// A rule to look at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Candidate {
+    /// The rule.
+    pub(super) rule: u32,
+    /// The leaf that accepts the event, as the tests on the way here tell, unless arrays of objects are in play; or [`UNKNOWN`].
+    pub(super) proven: u32,
+}
+
+/// No leaf is known to accept the event.
+pub(super) const UNKNOWN: u32 = u32::MAX;
+
+/// Where a test leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Branch {
+    Nowhere,
+    /// To the only candidate of what would be a node.
+    Candidate(u32),
+    Node(u32),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +77,7 @@ pub(super) struct Search {
     /// The epoch in which each test was passed last.
     stamps: Vec<u32>,
     epoch: u32,
-    buffer: Vec<u8>,
+    buffers: Buffers,
 }
 
 impl Index {
@@ -70,34 +93,44 @@ impl Index {
             of_leaves: Vec::new(),
         };
         filing.of_leaves = leaves.iter().map(|leaf| filing.tests_of(leaf)).collect();
-        let all = (0..filing.rules.len() as u32).collect();
+        filing.index.root = vec![Branch::Nowhere; filing.tests.len()];
+        let all = (0..filing.rules.len() as u32).map(|rule| Candidate { rule, proven: UNKNOWN }).collect();
         filing.node(all, &mut Vec::new());
         filing.finish(paths)
     }
 
     /// Calls for each rule that may match, at least once.
-    pub(super) fn search(&self, event: &[u8], records: &Records, search: &mut Search, mut found: impl FnMut(u32)) {
+    pub(super) fn search(
+        &self,
+        event: &[u8],
+        records: &Records,
+        search: &mut Search,
+        mut found: impl FnMut(Candidate),
+    ) {
         search.reset(self.fields.len(), self.tests);
         for path in records.touched() {
             if let Some(field) = &self.fields[*path as usize] {
                 let start = search.passed.len();
-                let Search { passed, stamps, epoch, buffer, .. } = search;
-                let mut hit = |test: TestId| {
-                    let new = stamps[test as usize] != *epoch;
+                let Search { passed, stamps, epoch, buffers, .. } = search;
+                let is_only = records.is_only(*path);
+                let mut hit = |test: TestId, often| {
+                    let new = is_only && often == Often::Once || stamps[test as usize] != *epoch;
                     if new {
-                        stamps[test as usize] = *epoch;
+                        if often == Often::Again || !is_only {
+                            stamps[test as usize] = *epoch;
+                        }
                         passed.push(test);
                     }
                     new
                 };
                 let mut in_array = false;
                 for record in records.of(*path) {
-                    field.find(records.scalar(record, event), buffer, &mut hit);
+                    field.find(records.scalar(record, event), buffers, &mut hit);
                     in_array |= records.scope(record) != Records::ROOT;
                 }
                 if let Some(absent) = field.absent().filter(|_| in_array) {
                     // It may be missing from another element.
-                    hit(absent);
+                    hit(absent, Often::Once);
                 }
                 search.note(*path, start);
             }
@@ -114,18 +147,28 @@ impl Index {
         }
     }
 
-    fn visit(&self, id: u32, search: &Search, found: &mut impl FnMut(u32)) {
+    fn visit(&self, id: u32, search: &Search, found: &mut impl FnMut(Candidate)) {
         let node = self.nodes[id as usize];
         self.candidates[node.candidates.0 as usize..node.candidates.1 as usize].iter().for_each(|rule| found(*rule));
         for path in &self.splits[node.splits.0 as usize..node.splits.1 as usize] {
             let (epoch, start, end) = search.fields[*path as usize];
             if epoch == search.epoch {
                 for test in &search.passed[start as usize..end as usize] {
-                    if let Some(child) = self.branches.get(&(id, *test)) {
-                        self.visit(*child, search, found);
+                    match self.branch(id, *test) {
+                        Branch::Nowhere => {}
+                        Branch::Candidate(candidate) => found(self.candidates[candidate as usize]),
+                        Branch::Node(child) => self.visit(child, search, found),
                     }
                 }
             }
+        }
+    }
+
+    #[inline]
+    fn branch(&self, node: u32, test: TestId) -> Branch {
+        match node {
+            0 => self.root[test as usize],
+            _ => self.branches.get(&(node, test)).copied().unwrap_or(Branch::Nowhere),
         }
     }
 }
@@ -161,41 +204,47 @@ struct Filing<'a> {
     tests: HashMap<(PathId, Test), TestId>,
     /// How likely each test is to be passed.
     likelihoods: Vec<u64>,
-    /// The tests of each leaf.
-    of_leaves: Vec<Box<[TestId]>>,
+    /// The tests of each leaf, and whether those who pass them are accepted.
+    of_leaves: Vec<Box<[(TestId, bool)]>>,
 }
 
 impl Filing<'_> {
-    fn tests_of(&mut self, leaf: &Leaf) -> Box<[TestId]> {
-        let mut ids: Vec<TestId> = leaf
+    fn tests_of(&mut self, leaf: &Leaf) -> Box<[(TestId, bool)]> {
+        let mut ids: Vec<(TestId, bool)> = leaf
             .tests()
-            .map(|test| {
+            .map(|(test, is_exact)| {
                 let likelihood = test.likelihood();
-                *self.tests.entry((leaf.path, test)).or_insert_with(|| {
+                let id = *self.tests.entry((leaf.path, test)).or_insert_with(|| {
                     self.likelihoods.push(likelihood);
                     self.likelihoods.len() as TestId - 1
-                })
+                });
+                (id, is_exact)
             })
             .collect();
-        ids.sort_unstable();
-        ids.dedup();
+        // Of two conditions with the same test, the one that it proves counts.
+        ids.sort_unstable_by_key(|(id, is_exact)| (*id, !is_exact));
+        ids.dedup_by_key(|(id, _)| *id);
         ids.into()
     }
 
     /// Makes a node for `rules`, which have passed tests of the fields `asked`.
-    fn node(&mut self, rules: Vec<u32>, asked: &mut Vec<PathId>) -> u32 {
+    fn node(&mut self, rules: Vec<Candidate>, asked: &mut Vec<PathId>) -> Branch {
+        if let ([only], false) = (&rules[..], asked.is_empty()) {
+            return Branch::Candidate(append(&mut self.index.candidates, vec![*only]).0);
+        }
         let id = self.index.nodes.len() as u32;
         self.index.nodes.push(Node { candidates: (0, 0), splits: (0, 0) });
         let mut candidates = Vec::new();
-        let mut filed: HashMap<(PathId, TestId), Vec<u32>> = HashMap::new();
+        let mut filed: HashMap<(PathId, TestId), Vec<Candidate>> = HashMap::new();
         if asked.is_empty() || rules.len() > FEW && asked.len() < MAX_DEPTH {
             let sharing = self.sharing(&rules, asked);
             for rule in &rules {
-                match self.rarest(*rule, rules.len(), &sharing, asked) {
+                match self.rarest(rule.rule, rules.len(), &sharing, asked) {
                     Some(leaf) => {
                         let path = self.leaves[leaf as usize].path;
-                        for test in &self.of_leaves[leaf as usize] {
-                            filed.entry((path, *test)).or_default().push(*rule);
+                        for (test, is_exact) in &self.of_leaves[leaf as usize] {
+                            let proven = if *is_exact { leaf } else { rule.proven };
+                            filed.entry((path, *test)).or_default().push(Candidate { proven, ..*rule });
                         }
                     }
                     None => candidates.push(*rule),
@@ -215,18 +264,21 @@ impl Filing<'_> {
             asked.push(path);
             let child = self.node(rules, asked);
             asked.pop();
-            self.index.branches.insert((id, test), child);
+            match id {
+                0 => self.index.root[test as usize] = child,
+                _ => drop(self.index.branches.insert((id, test), child)),
+            }
         }
-        id
+        Branch::Node(id)
     }
 
     /// How many of the rules have each test, leaving out the fields that were asked about.
-    fn sharing(&self, rules: &[u32], asked: &[PathId]) -> HashMap<TestId, u64> {
+    fn sharing(&self, rules: &[Candidate], asked: &[PathId]) -> HashMap<TestId, u64> {
         let mut sharing = HashMap::new();
         for rule in rules {
-            for leaf in self.rules[*rule as usize] {
+            for leaf in self.rules[rule.rule as usize] {
                 if !asked.contains(&self.leaves[*leaf as usize].path) {
-                    for test in &self.of_leaves[*leaf as usize] {
+                    for (test, _) in &self.of_leaves[*leaf as usize] {
                         *sharing.entry(*test).or_default() += 1;
                     }
                 }
@@ -239,14 +291,14 @@ impl Filing<'_> {
     fn rarest(&self, rule: u32, among: usize, sharing: &HashMap<TestId, u64>, asked: &[PathId]) -> Option<u32> {
         let likelihood = |leaf: &u32| -> u64 {
             let tests = self.of_leaves[*leaf as usize].iter();
-            tests.map(|test| sharing.get(test).copied().unwrap_or(0) * self.likelihoods[*test as usize]).sum()
+            tests.map(|(test, _)| sharing.get(test).copied().unwrap_or(0) * self.likelihoods[*test as usize]).sum()
         };
         let again = !asked.is_empty();
         let leaves = self.rules[rule as usize].iter().filter(|leaf| {
             let tests = &self.of_leaves[**leaf as usize];
             let helps = || {
                 tests.len() <= MAX_ALTERNATIVES
-                    && tests.iter().all(|test| sharing.get(test).is_some_and(|count| *count < among as u64))
+                    && tests.iter().all(|(test, _)| sharing.get(test).is_some_and(|count| *count < among as u64))
             };
             !asked.contains(&self.leaves[**leaf as usize].path) && (!again || helps())
         });

@@ -20,12 +20,13 @@ mod records;
 mod scan;
 mod skip;
 mod test;
+mod text;
 mod verify;
 
 use hashbrown::HashMap;
 
 pub use self::explain::{Explanation, Miss};
-use self::index::{Index, Search};
+use self::index::{Candidate, Index, Search};
 use self::paths::{PathId, Paths};
 use self::records::Records;
 use self::test::Test;
@@ -113,14 +114,14 @@ impl Matcher {
         let Scratch { records, search, stack, found, looked, matched, epoch } = scratch;
         records.reset(self.paths.count());
         scan::scan(event, &self.paths, records).map_err(|malformed| not_an_event(event, malformed))?;
-        self.index.search(event, records, search, |rule| {
+        self.index.search(event, records, search, |Candidate { rule, proven }| {
             let (pattern, start, end) = self.rules[rule as usize];
             if looked[rule as usize] == *epoch || matched[pattern as usize] == *epoch {
                 return;
             }
             looked[rule as usize] = *epoch;
             let fields = &self.fields[start as usize..end as usize];
-            if verify::verify(&self.leaves, fields, event, records, stack) {
+            if verify::verify(&self.leaves, fields, proven, event, records, stack) {
                 matched[pattern as usize] = *epoch;
                 found.push(pattern);
             }
@@ -167,10 +168,11 @@ impl Leaf {
         Self { path, absent, strings: strings.into(), others: others.into() }
     }
 
-    /// Tests of which whatever it accepts passes one.
-    fn tests(&self) -> impl Iterator<Item = Test> {
-        let strings = self.strings.iter().map(|text| Test::String(text.clone()));
-        strings.chain(self.others.iter().map(Test::of)).chain(self.absent.then_some(Test::Absent))
+    /// Tests of which whatever it accepts passes one; and whether whatever passes it is accepted.
+    fn tests(&self) -> impl Iterator<Item = (Test, bool)> {
+        let strings = self.strings.iter().map(|text| (Test::String(text.clone()), true));
+        let others = self.others.iter().map(|condition| (Test::of(condition), Test::is_exact(condition)));
+        strings.chain(others).chain(self.absent.then_some((Test::Absent, true)))
     }
 
     /// Whether it accepts a value that is there.

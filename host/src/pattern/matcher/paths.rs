@@ -1,6 +1,7 @@
 //! Which fields the patterns ask about: a tree of names.
 
 use hashbrown::HashMap;
+use memchr::memmem::Finder;
 
 /// A field that some pattern asks about, by its number.
 pub(super) type PathId = u32;
@@ -11,11 +12,16 @@ pub(super) type NodeId = u32;
 /// Up to this many names are compared one by one.
 const FEW: usize = 8;
 
+/// More names than this are not looked for in the rest of an event.
+const MANY: usize = 6;
+
 /// All fields that patterns ask about. A dot in a name separates the names of two objects, one in the other.
 #[derive(Debug)]
 pub(super) struct Paths {
     nodes: Vec<Node>,
     count: PathId,
+    /// Finds each name with the quote before it, unless there are many.
+    names: Vec<Finder<'static>>,
 }
 
 #[derive(Debug, Default)]
@@ -39,7 +45,7 @@ struct Child {
 
 impl Default for Paths {
     fn default() -> Self {
-        Self { nodes: vec![Node::default()], count: 0 }
+        Self { nodes: vec![Node::default()], count: 0, names: Vec::new() }
     }
 }
 
@@ -82,6 +88,9 @@ impl Paths {
     fn add_child(&mut self, parent: NodeId, name: &str) -> NodeId {
         let id = self.nodes.len() as NodeId;
         self.nodes.push(Node::default());
+        if self.names.len() <= MANY {
+            self.names.push(Finder::new(&format!("\"{name}")).into_owned());
+        }
         let Node { children, by_name, .. } = &mut self.nodes[parent as usize];
         children.push(Child { head: head(name.as_bytes()), name: name.as_bytes().into(), node: id });
         if children.len() == FEW + 1 {
@@ -95,13 +104,37 @@ impl Paths {
     /// The place of a name within an object.
     #[inline]
     pub(super) fn child(&self, node: NodeId, name: &[u8]) -> Option<NodeId> {
+        self.child_of(node, name, head(name))
+    }
+
+    /// The place of a name within an object, the name standing in a text.
+    #[inline]
+    pub(super) fn child_in(&self, node: NodeId, text: &[u8], start: usize, end: usize) -> Option<NodeId> {
+        let name = &text[start..end];
+        let head = match text[start..].first_chunk::<8>() {
+            // Most names are short, and the text goes on behind them.
+            Some(first) if name.len() < 8 => (u64::from_le_bytes(*first) & ((1 << (8 * name.len())) - 1), name.len()),
+            _ => head(name),
+        };
+        self.child_of(node, name, head)
+    }
+
+    #[inline]
+    fn child_of(&self, node: NodeId, name: &[u8], head: (u64, usize)) -> Option<NodeId> {
         let Node { children, by_name, .. } = &self.nodes[node as usize];
         if children.len() > FEW {
             return by_name.get(name).copied();
         }
-        let head = head(name);
         let found = children.iter().find(|child| child.head == head && (name.len() <= 8 || *child.name == *name));
         found.map(|child| child.node)
+    }
+
+    /// Whether a name of any field may stand in the rest of an event. Answers yes too often, but never wrongly no.
+    pub(super) fn may_be_named_in(&self, rest: &[u8]) -> bool {
+        // Escapes can spell any name.
+        self.names.len() > MANY
+            || self.names.iter().any(|name| name.find(rest).is_some())
+            || memchr::memchr(b'\\', rest).is_some()
     }
 
     /// The field at this place, if a pattern asks about it.

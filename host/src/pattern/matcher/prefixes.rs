@@ -1,9 +1,13 @@
 //! Which of many texts a value begins with.
 
+use super::text::Text;
+
 /// Texts, to be found as the beginnings of a value. Takes as long as a binary search, and then as there are hits.
 #[derive(Debug, Default)]
 pub(super) struct Prefixes {
-    /// The first bytes of each text, as a number that orders as they do: a search that stays in the cache.
+    /// Every so many heads, the first: a search that stays in the cache.
+    milestones: Vec<u64>,
+    /// The first bytes of each text, as a number that orders as they do.
     heads: Vec<u64>,
     /// The texts, in order.
     texts: Vec<Entry>,
@@ -13,23 +17,31 @@ pub(super) struct Prefixes {
 
 #[derive(Debug)]
 struct Entry {
-    text: Box<[u8]>,
-    /// The longest other text that this one begins with.
-    parent: Option<u32>,
+    text: Text,
+    /// The longest other text that this one begins with, or [`NONE`].
+    parent: u32,
     hit: u32,
 }
+
+/// No text.
+const NONE: u32 = u32::MAX;
+
+/// How many heads lie from one milestone to the next.
+const STRIDE: usize = 64;
 
 impl Prefixes {
     /// From texts that all differ, and what to answer for each.
     pub(super) fn new(mut texts: Vec<(Box<[u8]>, u32)>) -> Self {
         texts.sort_unstable();
         let longest = texts.iter().map(|(text, _)| text.len()).max().unwrap_or(0);
-        let mut prefixes = Self { heads: Vec::new(), texts: Vec::new(), longest };
+        let heads: Vec<u64> = texts.iter().map(|(text, _)| head(text)).collect();
+        let milestones = heads.iter().step_by(STRIDE).copied().collect();
+        let mut prefixes = Self { milestones, heads, texts: Vec::new(), longest };
         for (text, hit) in texts {
-            let last = (prefixes.texts.len() as u32).checked_sub(1);
-            let parent = prefixes.chain(last).find(|place| text.starts_with(&prefixes.texts[*place as usize].text));
-            prefixes.heads.push(head(&text));
-            prefixes.texts.push(Entry { text, parent, hit });
+            let last = (prefixes.texts.len() as u32).wrapping_sub(1);
+            let begins = |place: &u32| text.starts_with(prefixes.texts[*place as usize].text.bytes());
+            let parent = prefixes.chain(last).find(begins).unwrap_or(NONE);
+            prefixes.texts.push(Entry { text: Text::from(&text[..]), parent, hit });
         }
         prefixes
     }
@@ -41,23 +53,34 @@ impl Prefixes {
 
     /// Answers for all texts that `value` begins with.
     pub(super) fn find(&self, value: &[u8], mut hit: impl FnMut(u32)) {
-        let head = head(value);
-        let low = self.heads.partition_point(|other| *other < head);
-        let equal = self.heads[low..].partition_point(|other| *other == head);
-        let last = low + self.texts[low..low + equal].partition_point(|entry| *entry.text <= *value);
-        let last = (last as u32).checked_sub(1);
-        // Whatever the value begins with, the last text before it begins with too.
-        for place in self.chain(last) {
+        // Whatever the value begins with, the last text that does not come after it begins with too.
+        for place in self.chain((self.behind(value) as u32).wrapping_sub(1)) {
             let entry = &self.texts[place as usize];
-            if value.starts_with(&entry.text) {
+            if value.starts_with(entry.text.bytes()) {
                 hit(entry.hit);
             }
         }
     }
 
+    /// How many texts do not come after a value.
+    fn behind(&self, value: &[u8]) -> usize {
+        let head = head(value);
+        let start = self.milestones.partition_point(|other| *other < head).saturating_sub(1) * STRIDE;
+        let rest = &self.heads[start..];
+        // Few share a head, but those that do may be many.
+        let near = &rest[..rest.len().min(STRIDE)];
+        let less = start + near.partition_point(|other| *other < head);
+        if self.heads.get(less) != Some(&head) {
+            return less;
+        }
+        let equal = self.heads[less..].partition_point(|other| *other == head);
+        less + self.texts[less..less + equal].partition_point(|entry| entry.text.bytes() <= value)
+    }
+
     /// A text, and those it begins with, from the longest to the shortest.
-    fn chain(&self, first: Option<u32>) -> impl Iterator<Item = u32> {
-        std::iter::successors(first, |place| self.texts[*place as usize].parent)
+    fn chain(&self, first: u32) -> impl Iterator<Item = u32> {
+        let step = |place: u32| (place != NONE).then_some(place);
+        std::iter::successors(step(first), move |place| step(self.texts[*place as usize].parent))
     }
 }
 

@@ -178,6 +178,13 @@ impl Records {
         if field.epoch == self.epoch { field.first } else { NONE }
     }
 
+    /// Whether a field has one value and no more.
+    #[inline]
+    pub(super) fn is_only(&self, path: PathId) -> bool {
+        let field = self.fields[path as usize];
+        field.epoch == self.epoch && field.first == field.last
+    }
+
     /// The next value of the same field, or [`NONE`].
     #[inline]
     pub(super) fn next(&self, record: RecordId) -> RecordId {

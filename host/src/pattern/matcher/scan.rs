@@ -16,7 +16,8 @@ pub(super) struct Malformed {
 
 /// Reads `event` into `records`, which are empty.
 pub(super) fn scan(event: &[u8], paths: &Paths, records: &mut Records) -> Result<(), Malformed> {
-    let mut scanner = Scanner { event, paths, records, at: 0, depth: 0, arrays: 0 };
+    let may_end_early = event.last() == Some(&b'}');
+    let mut scanner = Scanner { event, paths, records, at: 0, depth: 0, arrays: 0, in_arrays: 0, may_end_early };
     scanner.space();
     match scanner.peek() {
         Some(b'{') => scanner.value(Paths::ROOT, Records::ROOT),
@@ -34,6 +35,10 @@ struct Scanner<'a> {
     depth: usize,
     /// How many arrays there were.
     arrays: u32,
+    /// How many arrays are open.
+    in_arrays: usize,
+    /// Whether nobody has looked yet if the rest can be left unread.
+    may_end_early: bool,
 }
 
 impl Scanner<'_> {
@@ -48,7 +53,9 @@ impl Scanner<'_> {
             }
             Some(b'[') if self.depth < MAX_DEPTH => {
                 self.depth += 1;
+                self.in_arrays += 1;
                 self.array(node, scope)?;
+                self.in_arrays -= 1;
                 self.depth -= 1;
                 Ok(())
             }
@@ -80,12 +87,20 @@ impl Scanner<'_> {
             self.space();
             let child = if escaped {
                 let name = self.records.unescaped(&self.event[start - 1..=end]);
-                self.child(node, self.records.text(name))
+                let name = self.records.text(name);
+                self.paths.child(node, name).or_else(|| self.dotted(node, name))
             } else {
-                self.child(node, &self.event[start..end])
+                let child = self.paths.child_in(node, self.event, start, end);
+                child.or_else(|| self.dotted(node, &self.event[start..end]))
             };
             match child {
-                Some(child) => self.value(child, scope)?,
+                Some(child) => {
+                    self.value(child, scope)?;
+                    if self.is_over() {
+                        self.at = self.event.len();
+                        return Ok(());
+                    }
+                }
                 None => self.skip()?,
             }
             self.space();
@@ -99,12 +114,22 @@ impl Scanner<'_> {
         }
     }
 
-    /// The place of a name. One with dots in it is that of several objects, one in the other.
+    /// Whether nothing that patterns ask about can follow: all fields have been seen, and no name of them stands in the rest.
     #[inline]
-    fn child(&self, node: NodeId, name: &[u8]) -> Option<NodeId> {
-        if let Some(child) = self.paths.child(node, name) {
-            return Some(child);
+    fn is_over(&mut self) -> bool {
+        if self.at == self.event.len() {
+            return true;
         }
+        if !self.may_end_early || self.in_arrays > 0 || self.records.touched().len() < self.paths.count() {
+            return false;
+        }
+        self.may_end_early = false;
+        !self.paths.may_be_named_in(&self.event[self.at..])
+    }
+
+    /// The place of a name with dots in it: that of several objects, one in the other.
+    #[inline]
+    fn dotted(&self, node: NodeId, name: &[u8]) -> Option<NodeId> {
         if !name.contains(&b'.') {
             return None;
         }

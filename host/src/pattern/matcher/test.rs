@@ -12,6 +12,7 @@ use super::super::number::Number;
 use super::infixes::Infixes;
 use super::intervals::Intervals;
 use super::prefixes::Prefixes;
+use super::text::Text;
 
 /// A test, by its number among the tests of all fields.
 pub(super) type TestId = u32;
@@ -43,7 +44,7 @@ pub(super) enum Test {
 impl Test {
     /// A test that is passed by whatever the condition accepts.
     pub(super) fn of(condition: &Condition) -> Self {
-        let folded = |text: &str| ignore_case::fold(text).into();
+        let folded = |text: &str| ignore_case::fold(text).into_boxed_str();
         match condition {
             Condition::Null => Self::Null,
             Condition::Bool(wanted) => Self::Bool(*wanted),
@@ -82,6 +83,24 @@ impl Test {
         }
     }
 
+    /// Whether nothing but what the condition accepts passes its test.
+    pub(super) fn is_exact(condition: &Condition) -> bool {
+        match condition {
+            Condition::Null
+            | Condition::Bool(_)
+            | Condition::String(_)
+            | Condition::Prefix(_)
+            | Condition::Suffix(_)
+            | Condition::Present
+            | Condition::Absent => true,
+            // One piece, and stars around it.
+            Condition::Wildcard(wildcard) => {
+                wildcard.pieces().len() <= 3 && wildcard.pieces().filter(|piece| !piece.is_empty()).count() <= 1
+            }
+            _ => false,
+        }
+    }
+
     /// How likely a value is to pass it, compared with other tests: a guess.
     pub(super) fn likelihood(&self) -> u64 {
         match self {
@@ -96,6 +115,20 @@ impl Test {
     }
 }
 
+/// Whether one value can be answered for by the same test more than once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Often {
+    Once,
+    Again,
+}
+
+/// What is lent to a look at a value; used again for the next one.
+#[derive(Debug, Default)]
+pub(super) struct Buffers {
+    folded: String,
+    reversed: Vec<u8>,
+}
+
 /// All tests of one field.
 #[derive(Debug, Default)]
 pub(super) struct FieldTests {
@@ -105,9 +138,11 @@ pub(super) struct FieldTests {
     present: Option<TestId>,
     absent: Option<TestId>,
     numbers: HashMap<u64, TestId>,
-    verbatim: HashMap<Box<[u8]>, TestId>,
-    strings: HashMap<Box<[u8]>, TestId>,
-    folded: HashMap<Box<[u8]>, TestId>,
+    verbatim: HashMap<Text, TestId>,
+    strings: HashMap<Text, TestId>,
+    /// Whether there are tests that ignore case.
+    ignores_case: bool,
+    folded: HashMap<Text, TestId>,
     ranges: Intervals,
     prefixes: Prefixes,
     /// Of texts from their end to their beginning.
@@ -131,13 +166,13 @@ impl FieldTests {
                 Test::Null => field.null = Some(id),
                 Test::Bool(value) => field.bools[usize::from(value)] = Some(id),
                 Test::Number(bits) => drop(field.numbers.insert(bits, id)),
-                Test::Verbatim(text) => drop(field.verbatim.insert(text.into_boxed_bytes(), id)),
-                Test::String(text) => drop(field.strings.insert(text.into_boxed_bytes(), id)),
+                Test::Verbatim(text) => drop(field.verbatim.insert(Text::from(text.as_bytes()), id)),
+                Test::String(text) => drop(field.strings.insert(Text::from(text.as_bytes()), id)),
                 Test::AnyString => field.any_string = Some(id),
                 Test::Prefix(text) => prefixes.push((text.into_boxed_bytes(), id)),
                 Test::Suffix(text) => suffixes.push((reversed(&text), id)),
                 Test::Infix(text) => infixes.push((text.into_boxed_bytes(), id)),
-                Test::Folded(text) => drop(field.folded.insert(text.into_boxed_bytes(), id)),
+                Test::Folded(text) => drop(field.folded.insert(Text::from(text.as_bytes()), id)),
                 Test::FoldedPrefix(text) => folded_prefixes.push((text.into_boxed_bytes(), id)),
                 Test::FoldedSuffix(text) => folded_suffixes.push((reversed(&text), id)),
                 Test::Range(low, high) => ranges.push((f64::from_bits(low), f64::from_bits(high), id)),
@@ -152,6 +187,7 @@ impl FieldTests {
                 Test::Absent => field.absent = Some(id),
             }
         }
+        field.ignores_case = !(field.folded.is_empty() && folded_prefixes.is_empty() && folded_suffixes.is_empty());
         field.prefixes = Prefixes::new(prefixes);
         field.suffixes = Prefixes::new(suffixes);
         field.infixes = Infixes::new(infixes);
@@ -166,11 +202,16 @@ impl FieldTests {
         self.absent
     }
 
-    /// Answers for all tests that a value passes; some of them more than once. `hit` says whether the answer is new. `buffer` is only lent.
-    pub(super) fn find(&self, value: Scalar<'_>, buffer: &mut Vec<u8>, mut hit: impl FnMut(TestId) -> bool) {
+    /// Answers for all tests that a value passes, once for each but for the infixes, of which `again` says whether the answer is new.
+    pub(super) fn find(
+        &self,
+        value: Scalar<'_>,
+        Buffers { folded, reversed }: &mut Buffers,
+        mut hit: impl FnMut(TestId, Often) -> bool,
+    ) {
         let mut one = |test: Option<TestId>| {
             if let Some(test) = test {
-                hit(test);
+                hit(test, Often::Once);
             }
         };
         one(self.present);
@@ -191,25 +232,20 @@ impl FieldTests {
                     one(self.strings.get(text).copied());
                 }
                 self.prefixes.find(text, |test| one(Some(test)));
-                ending(&self.suffixes, text, buffer, |test| one(Some(test)));
-                self.find_folded(text, buffer, |test| one(Some(test)));
+                ending(&self.suffixes, text, reversed, |test| one(Some(test)));
+                if self.ignores_case
+                    && let Ok(text) = std::str::from_utf8(text)
+                {
+                    folded.clear();
+                    ignore_case::fold_into(folded, text);
+                    one(self.folded.get(folded.as_bytes()).copied());
+                    self.folded_prefixes.find(folded.as_bytes(), |test| one(Some(test)));
+                    ending(&self.folded_suffixes, folded.as_bytes(), reversed, |test| one(Some(test)));
+                }
                 self.find_networks(text, |test| one(Some(test)));
-                self.infixes.find(text, &mut hit);
+                self.infixes.find(text, |test| hit(test, Often::Again));
             }
         }
-    }
-
-    fn find_folded(&self, text: &[u8], buffer: &mut Vec<u8>, mut hit: impl FnMut(TestId)) {
-        if self.folded.is_empty() && self.folded_prefixes.longest() == 0 && self.folded_suffixes.longest() == 0 {
-            return;
-        }
-        let Ok(text) = std::str::from_utf8(text) else { return };
-        let folded = ignore_case::fold(text);
-        if let Some(test) = self.folded.get(folded.as_bytes()) {
-            hit(*test);
-        }
-        self.folded_prefixes.find(folded.as_bytes(), &mut hit);
-        ending(&self.folded_suffixes, folded.as_bytes(), buffer, hit);
     }
 
     fn find_networks(&self, text: &[u8], mut hit: impl FnMut(TestId)) {

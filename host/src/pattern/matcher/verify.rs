@@ -34,17 +34,18 @@ pub(super) struct Cursor {
     array: Option<u32>,
 }
 
-/// Whether `fields` match together. `stack` is empty, and only lent.
+/// Whether `fields` match together, of which the leaf `proven` does by itself. `stack` is empty, and only lent.
 pub(super) fn verify(
     leaves: &[Leaf],
     fields: &[u32],
+    proven: u32,
     event: &[u8],
     records: &Records,
     stack: &mut Vec<Cursor>,
 ) -> bool {
     let mut verifier = Verifier { leaves, fields, event, records, stack };
     if !records.is_nested() {
-        return (0..fields.len() as u32).all(|field| verifier.alone(field));
+        return (0..fields.len() as u32).all(|field| fields[field as usize] == proven || verifier.alone(field));
     }
     stack_fields(&mut verifier);
     match verifier.within(Records::ROOT, 0) {
