@@ -5,8 +5,10 @@ use memchr::memmem;
 /// A text with `*` in it. `\*` and `\\` in it are a star and a backslash.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Wildcard {
-    /// What stands between the stars; so there is one more than there are stars.
-    pieces: Box<[Box<str>]>,
+    /// The text without its stars.
+    text: Box<str>,
+    /// Where the stars were.
+    stars: Box<[u32]>,
 }
 
 /// Why a text is not a wildcard.
@@ -26,57 +28,57 @@ impl Wildcard {
 
     /// Reads a text.
     pub(super) fn new(text: &str) -> Result<Self, Malformed> {
-        let mut pieces = vec![String::new()];
+        let (mut plain, mut stars) = (String::new(), Vec::new());
         let mut characters = text.chars();
         let mut after_star = false;
         while let Some(character) = characters.next() {
-            if character == '*' {
-                if after_star {
-                    return Err(Malformed::TwoStars);
+            match character {
+                '*' if after_star => return Err(Malformed::TwoStars),
+                '*' => stars.push(plain.len() as u32),
+                '\\' => {
+                    plain.push(characters.next().filter(|next| matches!(next, '*' | '\\')).ok_or(Malformed::Escape)?);
                 }
-                pieces.push(String::new());
-            } else if let Some(piece) = pieces.last_mut() {
-                piece.push(match character {
-                    '\\' => characters.next().filter(|next| matches!(next, '*' | '\\')).ok_or(Malformed::Escape)?,
-                    plain => plain,
-                });
+                _ => plain.push(character),
             }
             after_star = character == '*';
         }
-        if pieces.len() > Self::MAX_STARS + 1 {
+        if stars.len() > Self::MAX_STARS {
             return Err(Malformed::TooManyStars);
         }
-        Ok(Self { pieces: pieces.into_iter().map(String::into_boxed_str).collect() })
+        Ok(Self { text: plain.into(), stars: stars.into() })
     }
 
     /// Whether a text is of this form. Takes time in proportion to the text, however many stars there are.
     pub(super) fn accepts(&self, value: &[u8]) -> bool {
-        let (first, last) = match &*self.pieces {
-            [] => return false,
-            [only] => return only.as_bytes() == value,
-            [first, .., last] => (first.as_bytes(), last.as_bytes()),
-        };
-        let Some(middle) = value.strip_prefix(first).and_then(|rest| rest.strip_suffix(last)) else { return false };
+        let text = self.text.as_bytes();
+        let [first, inner @ ..] = &*self.stars else { return text == value };
+        let (first, last) = (*first as usize, inner.last().map_or(*first, |last| *last) as usize);
+        let middle = value.strip_prefix(&text[..first]).and_then(|rest| rest.strip_suffix(&text[last..]));
+        let Some(mut rest) = middle else { return false };
         // The leftmost place of each piece leaves the most room for the others.
-        let mut rest = middle;
-        self.pieces[1..self.pieces.len() - 1].iter().all(|piece| {
-            let found = memmem::find(rest, piece.as_bytes());
-            found.is_some_and(|place| {
+        let mut start = first;
+        inner.iter().all(|end| {
+            let piece = &text[start..*end as usize];
+            start = *end as usize;
+            memmem::find(rest, piece).is_some_and(|place| {
                 rest = &rest[place + piece.len()..];
                 true
             })
         })
     }
 
-    /// What stands between the stars.
+    /// What stands between the stars; so there is one more than there are stars.
     pub(super) fn pieces(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.pieces.iter().map(|piece| &**piece)
+        (0..self.stars.len() + 1).map(|piece| {
+            let start = piece.checked_sub(1).map_or(0, |star| self.stars[star] as usize);
+            let end = self.stars.get(piece).map_or(self.text.len(), |star| *star as usize);
+            &self.text[start..end]
+        })
     }
 
     /// The text that makes this wildcard.
     pub(super) fn text(&self) -> String {
-        let escaped: Vec<String> =
-            self.pieces.iter().map(|piece| piece.replace('\\', r"\\").replace('*', r"\*")).collect();
+        let escaped: Vec<String> = self.pieces().map(|piece| piece.replace('\\', r"\\").replace('*', r"\*")).collect();
         escaped.join("*")
     }
 }

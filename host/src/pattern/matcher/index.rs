@@ -39,9 +39,9 @@ pub(super) struct Index {
 }
 
 /// A rule to look at.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Candidate {
-    /// The rule.
+    /// The rule, by its place among all.
     pub(super) rule: u32,
     /// The leaf that accepts the event, as the tests on the way here tell, unless arrays of objects are in play; or [`UNKNOWN`].
     pub(super) proven: u32,
@@ -54,8 +54,8 @@ pub(super) const UNKNOWN: u32 = u32::MAX;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Branch {
     Nowhere,
-    /// To the only candidate of what would be a node.
-    Candidate(u32),
+    /// To one rule.
+    Rule(Candidate),
     Node(u32),
 }
 
@@ -81,12 +81,12 @@ pub(super) struct Search {
 }
 
 impl Index {
-    /// Files rules, each given as its leaves.
-    pub(super) fn new<'r>(leaves: &[Leaf], rules: impl IntoIterator<Item = &'r [u32]>, paths: usize) -> Self {
-        let rules: Vec<&[u32]> = rules.into_iter().collect();
+    /// Files rules, each given as its place and its leaves. Answers with those too that a search may find more than once.
+    pub(super) fn new(leaves: &[Leaf], rules: &[(u32, &[u32])], paths: usize) -> (Self, Vec<u32>) {
         let mut filing = Filing {
             leaves,
             rules,
+            filed: vec![0; rules.len()],
             index: Self::default(),
             tests: HashMap::new(),
             likelihoods: Vec::new(),
@@ -96,7 +96,9 @@ impl Index {
         filing.index.root = vec![Branch::Nowhere; filing.tests.len()];
         let all = (0..filing.rules.len() as u32).map(|rule| Candidate { rule, proven: UNKNOWN }).collect();
         filing.node(all, &mut Vec::new());
-        filing.finish(paths)
+        let often = rules.iter().zip(&filing.filed).filter(|(_, filed)| **filed > 1).map(|((place, _), _)| *place);
+        let often = often.collect();
+        (filing.finish(paths), often)
     }
 
     /// Calls for each rule that may match, at least once.
@@ -156,7 +158,7 @@ impl Index {
                 for test in &search.passed[start as usize..end as usize] {
                     match self.branch(id, *test) {
                         Branch::Nowhere => {}
-                        Branch::Candidate(candidate) => found(self.candidates[candidate as usize]),
+                        Branch::Rule(candidate) => found(candidate),
                         Branch::Node(child) => self.visit(child, search, found),
                     }
                 }
@@ -199,7 +201,9 @@ impl Search {
 /// An index in the making.
 struct Filing<'a> {
     leaves: &'a [Leaf],
-    rules: Vec<&'a [u32]>,
+    rules: &'a [(u32, &'a [u32])],
+    /// How often each rule was filed.
+    filed: Vec<u32>,
     index: Index,
     tests: HashMap<(PathId, Test), TestId>,
     /// How likely each test is to be passed.
@@ -230,7 +234,7 @@ impl Filing<'_> {
     /// Makes a node for `rules`, which have passed tests of the fields `asked`.
     fn node(&mut self, rules: Vec<Candidate>, asked: &mut Vec<PathId>) -> Branch {
         if let ([only], false) = (&rules[..], asked.is_empty()) {
-            return Branch::Candidate(append(&mut self.index.candidates, vec![*only]).0);
+            return Branch::Rule(self.file(*only));
         }
         let id = self.index.nodes.len() as u32;
         self.index.nodes.push(Node { candidates: (0, 0), splits: (0, 0) });
@@ -256,6 +260,7 @@ impl Filing<'_> {
         let mut splits: Vec<PathId> = filed.keys().map(|(path, _)| *path).collect();
         splits.sort_unstable();
         splits.dedup();
+        let candidates: Vec<Candidate> = candidates.into_iter().map(|rule| self.file(rule)).collect();
         self.index.nodes[id as usize] = Node {
             candidates: append(&mut self.index.candidates, candidates),
             splits: append(&mut self.index.splits, splits),
@@ -272,11 +277,17 @@ impl Filing<'_> {
         Branch::Node(id)
     }
 
+    /// What a search is to find.
+    fn file(&mut self, Candidate { rule, proven }: Candidate) -> Candidate {
+        self.filed[rule as usize] += 1;
+        Candidate { rule: self.rules[rule as usize].0, proven }
+    }
+
     /// How many of the rules have each test, leaving out the fields that were asked about.
     fn sharing(&self, rules: &[Candidate], asked: &[PathId]) -> HashMap<TestId, u64> {
         let mut sharing = HashMap::new();
         for rule in rules {
-            for leaf in self.rules[rule.rule as usize] {
+            for leaf in self.rules[rule.rule as usize].1 {
                 if !asked.contains(&self.leaves[*leaf as usize].path) {
                     for (test, _) in &self.of_leaves[*leaf as usize] {
                         *sharing.entry(*test).or_default() += 1;
@@ -294,7 +305,7 @@ impl Filing<'_> {
             tests.map(|(test, _)| sharing.get(test).copied().unwrap_or(0) * self.likelihoods[*test as usize]).sum()
         };
         let again = !asked.is_empty();
-        let leaves = self.rules[rule as usize].iter().filter(|leaf| {
+        let leaves = self.rules[rule as usize].1.iter().filter(|leaf| {
             let tests = &self.of_leaves[**leaf as usize];
             let helps = || {
                 tests.len() <= MAX_ALTERNATIVES

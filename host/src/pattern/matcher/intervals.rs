@@ -1,58 +1,67 @@
 //! Which of many ranges a number is in.
 
+use std::ops::Range;
+
+use super::sorted::Sorted;
+
+/// How many ranges, and how many groups of ranges, make a group: as a power of two.
+const GROUP: usize = 4;
+
 /// Ranges with both their ends, to be found by a number in them. Takes as long as a binary search for each hit.
 #[derive(Debug, Default)]
 pub(super) struct Intervals {
     /// The lower ends, in order.
-    low: Vec<f64>,
-    /// A tree of the upper ends, in the order of the lower ones, each inner node with the largest below it.
-    high: Vec<f64>,
+    low: Sorted,
+    /// The upper ends, in the order of the lower ones; then the largest of each group, and of each group of groups.
+    high: Vec<Vec<f64>>,
     hits: Vec<u32>,
 }
 
 impl Intervals {
     /// From lower and upper ends, which may be infinite, and what to answer for each.
     pub(super) fn new(mut ranges: Vec<(f64, f64, u32)>) -> Self {
-        ranges.sort_unstable_by(|left, right| left.0.total_cmp(&right.0));
-        let leaves = ranges.len().next_power_of_two();
-        let mut high = vec![f64::NEG_INFINITY; 2 * leaves];
-        for (place, (_, end, _)) in ranges.iter().enumerate() {
-            high[leaves + place] = *end;
+        ranges.sort_unstable_by_key(|(low, _, _)| ordered(*low));
+        let low = Sorted::new(ranges.iter().map(|(low, _, _)| ordered(*low)).collect());
+        let mut high: Vec<Vec<f64>> = vec![ranges.iter().map(|(_, high, _)| *high).collect()];
+        while let Some(level) = high.last().filter(|level| level.len() > 1 << GROUP) {
+            let largest = |group: &[f64]| group.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            high.push(level.chunks(1 << GROUP).map(largest).collect());
         }
-        for node in (1..leaves).rev() {
-            high[node] = high[2 * node].max(high[2 * node + 1]);
-        }
-        let low = ranges.iter().map(|(start, _, _)| *start).collect();
         Self { low, high, hits: ranges.iter().map(|(_, _, hit)| *hit).collect() }
     }
 
     /// Answers for all ranges that `number` is in.
     pub(super) fn find(&self, number: f64, mut hit: impl FnMut(u32)) {
-        let begun = self.low.partition_point(|low| *low <= number);
-        if begun > 0 {
-            self.descend(1, self.high.len() / 2, (0, begun), number, &mut hit);
+        if !self.hits.is_empty() && !number.is_nan() {
+            let begun = self.low.less_than(ordered(number) + 1);
+            let top = self.high.len() - 1;
+            self.descend(top, 0..self.high[top].len(), begun, number, &mut hit);
         }
     }
 
-    /// The ranges below a node of `size` leaves from the one at `first` on, of which those before `begun` count.
-    fn descend(
-        &self,
-        node: usize,
-        size: usize,
-        (first, begun): (usize, usize),
-        number: f64,
-        hit: &mut impl FnMut(u32),
-    ) {
-        if first >= begun || self.high[node] < number {
-            return;
+    /// The ranges of some groups, of which those before `begun` count.
+    fn descend(&self, level: usize, places: Range<usize>, begun: usize, number: f64, hit: &mut impl FnMut(u32)) {
+        let groups = begun.div_ceil(1 << (GROUP * level));
+        for place in places.start..places.end.min(groups) {
+            if self.high[level][place] < number {
+                continue;
+            }
+            match level.checked_sub(1) {
+                None => hit(self.hits[place]),
+                Some(inner) => {
+                    let end = self.high[inner].len().min((place + 1) << GROUP);
+                    self.descend(inner, place << GROUP..end, begun, number, hit);
+                }
+            }
         }
-        if size == 1 {
-            hit(self.hits[first]);
-            return;
-        }
-        self.descend(2 * node, size / 2, (first, begun), number, hit);
-        self.descend(2 * node + 1, size / 2, (first + size / 2, begun), number, hit);
     }
+}
+
+/// The order of numbers, as that of whole numbers.
+fn ordered(number: f64) -> u64 {
+    // Zero has no sign here.
+    let bits = (number + 0.0).to_bits();
+    bits ^ if number < 0.0 { u64::MAX } else { 1 << 63 }
 }
 
 #[cfg(test)]
@@ -64,7 +73,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn all_ranges_are_found(ends in vec((0..20_i32, 0..20_i32), 0..40), number in 0..20_i32) {
+        fn all_ranges_are_found(ends in vec((-20..20_i32, -20..20_i32), 0..600), number in -20..20_i32) {
             let ranges: Vec<(f64, f64, u32)> =
                 ends.iter().zip(0..).map(|((low, high), hit)| (f64::from(*low), f64::from(*high), hit)).collect();
             let mut found = Vec::new();

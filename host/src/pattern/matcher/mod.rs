@@ -19,11 +19,12 @@ mod prefixes;
 mod records;
 mod scan;
 mod skip;
+mod sorted;
 mod test;
 mod text;
 mod verify;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 pub use self::explain::{Explanation, Miss};
 use self::index::{Candidate, Index, Search};
@@ -40,9 +41,9 @@ pub struct Matcher {
     paths: Paths,
     /// What patterns ask of fields. Patterns that ask the same share it.
     leaves: Vec<Leaf>,
-    /// The combinations of all patterns: the pattern, and where its leaves begin and end.
-    rules: Vec<(u32, u32, u32)>,
-    fields: Vec<u32>,
+    /// The combinations of all patterns, one behind the other: the pattern; twice the number of leaves, and one more if a search may
+    /// find it more than once; the leaves. So a close look at one touches little memory.
+    rules: Vec<u32>,
     index: Index,
     patterns: usize,
 }
@@ -54,10 +55,8 @@ pub struct Scratch {
     search: Search,
     stack: Vec<Cursor>,
     found: Vec<u32>,
-    /// The epoch in which each combination was looked at last, and each pattern was found last.
-    looked: Vec<u32>,
-    matched: Vec<u32>,
-    epoch: u32,
+    /// The combinations that were looked at, of those that may be found more than once.
+    looked: HashSet<u32>,
 }
 
 /// What a pattern asks of a field.
@@ -68,7 +67,8 @@ struct Leaf {
     absent: bool,
     /// The texts it may be, in order, if they are many.
     strings: Box<[Box<str>]>,
-    /// What it may be otherwise.
+    /// What it may be otherwise, the first apart, because most have no other.
+    first: Option<Condition>,
     others: Box<[Condition]>,
 }
 
@@ -77,6 +77,7 @@ impl Matcher {
     pub fn new<'p>(patterns: impl IntoIterator<Item = &'p Pattern>) -> Self {
         let mut matcher = Self::default();
         let mut known: HashMap<Leaf, u32> = HashMap::new();
+        let mut places = Vec::new();
         for pattern in patterns {
             let number = matcher.patterns as u32;
             matcher.patterns += 1;
@@ -89,16 +90,18 @@ impl Matcher {
                 })
                 .collect();
             for combination in &pattern.combinations {
-                let start = matcher.fields.len() as u32;
-                matcher.fields.extend(combination.iter().map(|leaf| leaves[*leaf]));
-                matcher.rules.push((number, start, matcher.fields.len() as u32));
+                places.push(matcher.rules.len() as u32);
+                matcher.rules.extend([number, 2 * combination.len() as u32]);
+                matcher.rules.extend(combination.iter().map(|leaf| leaves[*leaf]));
             }
         }
         let mut leaves: Vec<(Leaf, u32)> = known.into_iter().collect();
         leaves.sort_unstable_by_key(|(_, number)| *number);
         matcher.leaves = leaves.into_iter().map(|(leaf, _)| leaf).collect();
-        let rules = matcher.rules.iter().map(|(_, start, end)| &matcher.fields[*start as usize..*end as usize]);
-        matcher.index = Index::new(&matcher.leaves, rules, matcher.paths.count());
+        let rules: Vec<(u32, &[u32])> = places.iter().map(|place| (*place, matcher.rule(*place).1)).collect();
+        let (index, often) = Index::new(&matcher.leaves, &rules, matcher.paths.count());
+        matcher.index = index;
+        often.into_iter().for_each(|place| matcher.rules[place as usize + 1] |= 1);
         matcher
     }
 
@@ -110,42 +113,28 @@ impl Matcher {
     ///
     /// If the event is not JSON as far as patterns ask about it, or not an object. What is skipped is not checked.
     pub fn matching<'s>(&self, event: &[u8], scratch: &'s mut Scratch) -> Result<&'s [u32], Error> {
-        scratch.reset(self.rules.len(), self.patterns);
-        let Scratch { records, search, stack, found, looked, matched, epoch } = scratch;
+        let Scratch { records, search, stack, found, looked } = scratch;
+        found.clear();
+        looked.clear();
         records.reset(self.paths.count());
         scan::scan(event, &self.paths, records).map_err(|malformed| not_an_event(event, malformed))?;
         self.index.search(event, records, search, |Candidate { rule, proven }| {
-            let (pattern, start, end) = self.rules[rule as usize];
-            if looked[rule as usize] == *epoch || matched[pattern as usize] == *epoch {
-                return;
-            }
-            looked[rule as usize] = *epoch;
-            let fields = &self.fields[start as usize..end as usize];
-            if verify::verify(&self.leaves, fields, proven, event, records, stack) {
-                matched[pattern as usize] = *epoch;
+            let (pattern, fields, often) = self.rule(rule);
+            if (!often || looked.insert(rule)) && verify::verify(&self.leaves, fields, proven, event, records, stack) {
                 found.push(pattern);
             }
         });
         found.sort_unstable();
+        found.dedup();
         Ok(found)
     }
-}
 
-impl Scratch {
-    fn reset(&mut self, rules: usize, patterns: usize) {
-        self.found.clear();
-        if self.looked.len() < rules {
-            self.looked.resize(rules, 0);
-        }
-        if self.matched.len() < patterns {
-            self.matched.resize(patterns, 0);
-        }
-        self.epoch = self.epoch.wrapping_add(1);
-        if self.epoch == 0 {
-            self.looked.fill(0);
-            self.matched.fill(0);
-            self.epoch = 1;
-        }
+    /// The combination at a place: its pattern, its leaves, and whether a search may find it more than once.
+    #[inline]
+    fn rule(&self, place: u32) -> (u32, &[u32], bool) {
+        let place = place as usize;
+        let (pattern, shape) = (self.rules[place], self.rules[place + 1]);
+        (pattern, &self.rules[place + 2..][..shape as usize / 2], shape % 2 == 1)
     }
 }
 
@@ -165,13 +154,15 @@ impl Leaf {
         }
         strings.sort_unstable();
         let absent = leaf.conditions.contains(&Condition::Absent);
-        Self { path, absent, strings: strings.into(), others: others.into() }
+        let mut others = others.into_iter();
+        Self { path, absent, strings: strings.into(), first: others.next(), others: others.collect() }
     }
 
     /// Tests of which whatever it accepts passes one; and whether whatever passes it is accepted.
     fn tests(&self) -> impl Iterator<Item = (Test, bool)> {
         let strings = self.strings.iter().map(|text| (Test::String(text.clone()), true));
-        let others = self.others.iter().map(|condition| (Test::of(condition), Test::is_exact(condition)));
+        let others =
+            self.first.iter().chain(&self.others).map(|condition| (Test::of(condition), Test::is_exact(condition)));
         strings.chain(others).chain(self.absent.then_some((Test::Absent, true)))
     }
 
@@ -183,7 +174,7 @@ impl Leaf {
         {
             return true;
         }
-        self.others.iter().any(|condition| condition.accepts(value))
+        self.first.iter().chain(&self.others).any(|condition| condition.accepts(value))
     }
 }
 

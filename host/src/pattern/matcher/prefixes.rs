@@ -1,14 +1,13 @@
 //! Which of many texts a value begins with.
 
+use super::sorted::Sorted;
 use super::text::Text;
 
 /// Texts, to be found as the beginnings of a value. Takes as long as a binary search, and then as there are hits.
 #[derive(Debug, Default)]
 pub(super) struct Prefixes {
-    /// Every so many heads, the first: a search that stays in the cache.
-    milestones: Vec<u64>,
     /// The first bytes of each text, as a number that orders as they do.
-    heads: Vec<u64>,
+    heads: Sorted,
     /// The texts, in order.
     texts: Vec<Entry>,
     /// The length of the longest one.
@@ -26,17 +25,13 @@ struct Entry {
 /// No text.
 const NONE: u32 = u32::MAX;
 
-/// How many heads lie from one milestone to the next.
-const STRIDE: usize = 64;
-
 impl Prefixes {
     /// From texts that all differ, and what to answer for each.
     pub(super) fn new(mut texts: Vec<(Box<[u8]>, u32)>) -> Self {
         texts.sort_unstable();
         let longest = texts.iter().map(|(text, _)| text.len()).max().unwrap_or(0);
-        let heads: Vec<u64> = texts.iter().map(|(text, _)| head(text)).collect();
-        let milestones = heads.iter().step_by(STRIDE).copied().collect();
-        let mut prefixes = Self { milestones, heads, texts: Vec::new(), longest };
+        let heads = Sorted::new(texts.iter().map(|(text, _)| head(text)).collect());
+        let mut prefixes = Self { heads, texts: Vec::new(), longest };
         for (text, hit) in texts {
             let last = (prefixes.texts.len() as u32).wrapping_sub(1);
             let begins = |place: &u32| text.starts_with(prefixes.texts[*place as usize].text.bytes());
@@ -65,15 +60,8 @@ impl Prefixes {
     /// How many texts do not come after a value.
     fn behind(&self, value: &[u8]) -> usize {
         let head = head(value);
-        let start = self.milestones.partition_point(|other| *other < head).saturating_sub(1) * STRIDE;
-        let rest = &self.heads[start..];
-        // Few share a head, but those that do may be many.
-        let near = &rest[..rest.len().min(STRIDE)];
-        let less = start + near.partition_point(|other| *other < head);
-        if self.heads.get(less) != Some(&head) {
-            return less;
-        }
-        let equal = self.heads[less..].partition_point(|other| *other == head);
+        let less = self.heads.less_than(head);
+        let equal = self.heads.equal_from(less, head);
         less + self.texts[less..less + equal].partition_point(|entry| entry.text.bytes() <= value)
     }
 
