@@ -17,20 +17,19 @@ pub(super) struct Malformed {
 /// Reads `event` into `records`, which are empty.
 pub(super) fn scan(event: &[u8], paths: &Paths, records: &mut Records) -> Result<(), Malformed> {
     let may_end_early = event.last() == Some(&b'}');
-    let mut scanner = Scanner { event, paths, records, at: 0, depth: 0, arrays: 0, in_arrays: 0, may_end_early };
-    scanner.space();
-    match scanner.peek() {
-        Some(b'{') => scanner.value(Paths::ROOT, Records::ROOT),
-        _ => Err(scanner.malformed()),
+    let mut scanner = Scanner { event, paths, records, depth: 0, arrays: 0, in_arrays: 0, may_end_early };
+    let start = scanner.space(0);
+    match scanner.peek(start) {
+        Some(b'{') => scanner.value(start, Paths::ROOT, Records::ROOT).map(drop),
+        _ => Err(Malformed { at: start }),
     }
 }
 
+/// Whoever reads something is told where it begins, and answers with where the rest begins: so the place stays in a register.
 struct Scanner<'a> {
     event: &'a [u8],
     paths: &'a Paths,
     records: &'a mut Records,
-    /// The byte that comes next.
-    at: usize,
     /// How many arrays and objects are open.
     depth: usize,
     /// How many arrays there were.
@@ -43,48 +42,41 @@ struct Scanner<'a> {
 
 impl Scanner<'_> {
     /// A value at a place that patterns ask about.
-    fn value(&mut self, node: NodeId, scope: ScopeId) -> Result<(), Malformed> {
-        match self.peek() {
+    fn value(&mut self, at: usize, node: NodeId, scope: ScopeId) -> Result<usize, Malformed> {
+        match self.peek(at) {
             Some(b'{') if self.depth < MAX_DEPTH && self.paths.has_children(node) => {
                 self.depth += 1;
-                self.object(node, scope)?;
+                let end = self.object(at, node, scope);
                 self.depth -= 1;
-                Ok(())
+                end
             }
             Some(b'[') if self.depth < MAX_DEPTH => {
                 self.depth += 1;
                 self.in_arrays += 1;
-                self.array(node, scope)?;
+                let end = self.array(at, node, scope);
                 self.in_arrays -= 1;
                 self.depth -= 1;
-                Ok(())
+                end
             }
-            Some(b'{' | b'[') => self.skip(),
+            Some(b'{' | b'[') => self.skip(at),
             _ => match self.paths.path(node) {
-                Some(path) => self.scalar(path, node, scope),
-                None => self.skip(),
+                Some(path) => self.scalar(at, path, node, scope),
+                None => self.skip(at),
             },
         }
     }
 
-    fn object(&mut self, node: NodeId, scope: ScopeId) -> Result<(), Malformed> {
-        self.at += 1;
-        self.space();
-        if self.take(b'}') {
-            return Ok(());
+    fn object(&mut self, at: usize, node: NodeId, scope: ScopeId) -> Result<usize, Malformed> {
+        let mut at = self.space(at + 1);
+        if self.peek(at) == Some(b'}') {
+            return Ok(at + 1);
         }
         loop {
-            if !self.take(b'"') {
-                return Err(self.malformed());
-            }
-            let start = self.at;
+            let start = self.expect(at, b'"')?;
             let (end, escaped) = skip::string_end(self.event, start).ok_or(Malformed { at: start })?;
-            self.at = end + 1;
-            self.space();
-            if !self.take(b':') {
-                return Err(self.malformed());
-            }
-            self.space();
+            at = self.space(end + 1);
+            at = self.expect(at, b':')?;
+            at = self.space(at);
             let child = if escaped {
                 let name = self.records.unescaped(&self.event[start - 1..=end]);
                 let name = self.records.text(name);
@@ -95,36 +87,33 @@ impl Scanner<'_> {
             };
             match child {
                 Some(child) => {
-                    self.value(child, scope)?;
-                    if self.is_over() {
-                        self.at = self.event.len();
-                        return Ok(());
+                    at = self.value(at, child, scope)?;
+                    if self.is_over(at) {
+                        return Ok(self.event.len());
                     }
                 }
-                None => self.skip()?,
+                None => at = self.skip(at)?,
             }
-            self.space();
-            if self.take(b'}') {
-                return Ok(());
+            at = self.space(at);
+            if self.peek(at) == Some(b'}') {
+                return Ok(at + 1);
             }
-            if !self.take(b',') {
-                return Err(self.malformed());
-            }
-            self.space();
+            at = self.expect(at, b',')?;
+            at = self.space(at);
         }
     }
 
     /// Whether nothing that patterns ask about can follow: all fields have been seen, and no name of them stands in the rest.
     #[inline]
-    fn is_over(&mut self) -> bool {
-        if self.at == self.event.len() {
+    fn is_over(&mut self, at: usize) -> bool {
+        if at == self.event.len() {
             return true;
         }
         if !self.may_end_early || self.in_arrays > 0 || self.records.touched().len() < self.paths.count() {
             return false;
         }
         self.may_end_early = false;
-        !self.paths.may_be_named_in(&self.event[self.at..])
+        !self.paths.may_be_named_in(&self.event[at..])
     }
 
     /// The place of a name with dots in it: that of several objects, one in the other.
@@ -136,110 +125,91 @@ impl Scanner<'_> {
         name.split(|byte| *byte == b'.').try_fold(node, |node, name| self.paths.child(node, name))
     }
 
-    fn array(&mut self, node: NodeId, scope: ScopeId) -> Result<(), Malformed> {
+    fn array(&mut self, at: usize, node: NodeId, scope: ScopeId) -> Result<usize, Malformed> {
         let array = self.arrays;
         self.arrays += 1;
-        self.at += 1;
-        self.space();
-        if self.take(b']') {
-            return Ok(());
+        let mut at = self.space(at + 1);
+        if self.peek(at) == Some(b']') {
+            return Ok(at + 1);
         }
         loop {
-            match self.peek() {
+            match self.peek(at) {
                 Some(b'{' | b'[') => {
                     let element = self.records.open_scope(scope, array);
-                    self.value(node, element)?;
+                    at = self.value(at, node, element)?;
                     self.records.close_scope(element);
                 }
-                _ => self.value(node, scope)?,
+                _ => at = self.value(at, node, scope)?,
             }
-            self.space();
-            if self.take(b']') {
-                return Ok(());
+            at = self.space(at);
+            if self.peek(at) == Some(b']') {
+                return Ok(at + 1);
             }
-            if !self.take(b',') {
-                return Err(self.malformed());
-            }
-            self.space();
+            at = self.expect(at, b',')?;
+            at = self.space(at);
         }
     }
 
-    fn scalar(&mut self, path: PathId, node: NodeId, scope: ScopeId) -> Result<(), Malformed> {
-        match self.peek() {
-            Some(b'"') => {
-                let start = self.at + 1;
-                let (end, escaped) = skip::string_end(self.event, start).ok_or(Malformed { at: start })?;
-                self.at = end + 1;
-                if escaped {
-                    self.records.add_escaped(path, scope, &self.event[start - 1..=end]);
-                } else {
-                    self.records.add_string(path, scope, start..end);
-                }
+    fn scalar(&mut self, at: usize, path: PathId, node: NodeId, scope: ScopeId) -> Result<usize, Malformed> {
+        let first = self.peek(at);
+        if first == Some(b'"') {
+            let start = at + 1;
+            let (end, escaped) = skip::string_end(self.event, start).ok_or(Malformed { at: start })?;
+            if escaped {
+                self.records.add_escaped(path, scope, &self.event[start - 1..=end]);
+            } else {
+                self.records.add_string(path, scope, start..end);
             }
-            first => {
-                let start = self.at;
-                self.skip_scalar()?;
-                let range = start..self.at;
-                match first {
-                    Some(b'n') => self.records.add_null(path, scope),
-                    Some(b't') => self.records.add_bool(path, scope, true),
-                    Some(b'f') => self.records.add_bool(path, scope, false),
-                    _ if self.paths.is_numeric(node) => self.records.add_compared(path, scope, self.event, range),
-                    _ => self.records.add_number(path, scope, range),
-                }
-            }
+            return Ok(end + 1);
         }
-        Ok(())
+        let end = self.skip_scalar(at)?;
+        match first {
+            Some(b'n') => self.records.add_null(path, scope),
+            Some(b't') => self.records.add_bool(path, scope, true),
+            Some(b'f') => self.records.add_bool(path, scope, false),
+            _ if self.paths.is_numeric(node) => self.records.add_compared(path, scope, self.event, at..end),
+            _ => self.records.add_number(path, scope, at..end),
+        }
+        Ok(end)
     }
 
     /// Over a value that nobody asked about.
-    fn skip(&mut self) -> Result<(), Malformed> {
-        match self.peek() {
-            Some(b'"') => {
-                let (end, _) = skip::string_end(self.event, self.at + 1).ok_or(self.malformed())?;
-                self.at = end + 1;
-                Ok(())
-            }
-            Some(b'{' | b'[') => {
-                self.at = skip::container_end(self.event, self.at).ok_or(self.malformed())?;
-                Ok(())
-            }
-            _ => self.skip_scalar(),
+    #[inline]
+    fn skip(&self, at: usize) -> Result<usize, Malformed> {
+        match self.peek(at) {
+            Some(b'"') => skip::string_end(self.event, at + 1).map(|(end, _)| end + 1).ok_or(Malformed { at }),
+            Some(b'{' | b'[') => skip::container_end(self.event, at).ok_or(Malformed { at }),
+            _ => self.skip_scalar(at),
         }
     }
 
     /// Over a number or a word.
-    fn skip_scalar(&mut self) -> Result<(), Malformed> {
-        let start = self.at;
-        while let Some(byte) = self.peek() {
-            if !(byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'+')) {
-                break;
-            }
-            self.at += 1;
-        }
-        if self.at == start { Err(self.malformed()) } else { Ok(()) }
-    }
-
-    #[inline]
-    fn space(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-            self.at += 1;
+    fn skip_scalar(&self, at: usize) -> Result<usize, Malformed> {
+        let rest = self.event.get(at..).unwrap_or_default();
+        let ends = |byte: &u8| !(byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'+'));
+        match rest.iter().position(ends).unwrap_or(rest.len()) {
+            0 => Err(Malformed { at }),
+            length => Ok(at + length),
         }
     }
 
+    /// Over spaces.
     #[inline]
-    fn peek(&self) -> Option<u8> {
-        self.event.get(self.at).copied()
+    fn space(&self, mut at: usize) -> usize {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek(at).filter(|byte| *byte <= b' ') {
+            at += 1;
+        }
+        at
     }
 
     #[inline]
-    fn take(&mut self, byte: u8) -> bool {
-        let found = self.peek() == Some(byte);
-        self.at += usize::from(found);
-        found
+    fn peek(&self, at: usize) -> Option<u8> {
+        self.event.get(at).copied()
     }
 
-    fn malformed(&self) -> Malformed {
-        Malformed { at: self.at }
+    /// Over a byte that must be there.
+    #[inline]
+    fn expect(&self, at: usize, byte: u8) -> Result<usize, Malformed> {
+        if self.peek(at) == Some(byte) { Ok(at + 1) } else { Err(Malformed { at }) }
     }
 }

@@ -8,17 +8,18 @@ pub(super) fn string_end(text: &[u8], start: usize) -> Option<(usize, bool)> {
     let mut at = start;
     let mut escaped = false;
     loop {
-        let found = match text.get(at..at + 8) {
-            Some(word) => {
-                let word = u64::from_le_bytes([word[0], word[1], word[2], word[3], word[4], word[5], word[6], word[7]]);
-                let hits = zero_bytes(word ^ QUOTES) | zero_bytes(word ^ BACKSLASHES);
+        let found = match text.get(at..)?.first_chunk::<16>() {
+            Some(bytes) => {
+                let bytes = u8x16::new(*bytes);
+                let hits = bytes.simd_eq(u8x16::splat(b'"')) | bytes.simd_eq(u8x16::splat(b'\\'));
+                let hits = hits.to_bitmask();
                 if hits == 0 {
-                    at += 8;
+                    at += 16;
                     continue;
                 }
-                at + (hits.trailing_zeros() / 8) as usize
+                at + hits.trailing_zeros() as usize
             }
-            None => at + text.get(at..)?.iter().position(|byte| matches!(byte, b'"' | b'\\'))?,
+            None => at + text[at..].iter().position(|byte| matches!(byte, b'"' | b'\\'))?,
         };
         if text[found] == b'"' {
             return Some((found, escaped));
@@ -26,15 +27,6 @@ pub(super) fn string_end(text: &[u8], start: usize) -> Option<(usize, bool)> {
         escaped = true;
         at = found + 2;
     }
-}
-
-const QUOTES: u64 = 0x2222_2222_2222_2222;
-const BACKSLASHES: u64 = 0x5c5c_5c5c_5c5c_5c5c;
-
-/// A word whose lowest bit that is set is in the lowest byte that is zero.
-#[inline]
-fn zero_bytes(word: u64) -> u64 {
-    word.wrapping_sub(0x0101_0101_0101_0101) & !word & 0x8080_8080_8080_8080
 }
 
 /// Where the array or object that begins at `start` is over: the place behind its closing bracket.
