@@ -47,7 +47,14 @@ impl Prefixes {
     }
 
     /// Answers for all texts that `value` begins with.
-    pub(super) fn find(&self, value: &[u8], mut hit: impl FnMut(u32)) {
+    #[inline]
+    pub(super) fn find(&self, value: &[u8], hit: impl FnMut(u32)) {
+        if !self.texts.is_empty() {
+            self.find_some(value, hit);
+        }
+    }
+
+    fn find_some(&self, value: &[u8], mut hit: impl FnMut(u32)) {
         // Whatever the value begins with, the last text that does not come after it begins with too.
         for place in self.chain((self.behind(value) as u32).wrapping_sub(1)) {
             let entry = &self.texts[place as usize];
