@@ -97,7 +97,7 @@ impl Pattern {
     ///
     /// Those of [`Matcher::matching`].
     pub fn matches(&self, event: &[u8]) -> Result<bool, Error> {
-        Ok(!Matcher::new([self]).matching(event, &mut Scratch::default())?.is_empty())
+        Matcher::matches(self, event)
     }
 
     /// What is allowed, and probably not meant: a field that replaces another, an operator that is read as a field.

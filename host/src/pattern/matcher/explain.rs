@@ -4,9 +4,9 @@ use super::super::condition::{Condition, Scalar};
 use super::super::number::{Number, is_comparable};
 use super::super::value::{Kind, Notation, Span, Value};
 use super::super::{Error, Leaf, Pattern, ignore_case, json, suggest};
+use super::Matcher;
 use super::paths::Paths;
 use super::records::{RecordId, Records, ScopeId};
-use super::{Matcher, Scratch, not_an_event, scan};
 
 /// How many values of an event are shown of one field.
 const SHOWN: usize = 5;
@@ -54,14 +54,12 @@ impl Pattern {
     /// If the event is not JSON, or not an object.
     pub fn explain(&self, event: &[u8]) -> Result<Explanation, Error> {
         let tree = json::parse_event(event)?;
-        let matcher = Matcher::new([self]);
-        let mut scratch = Scratch::default();
-        if !matcher.matching(event, &mut scratch)?.is_empty() {
+        let (matcher, places) = Matcher::without_index([self]);
+        let mut records = Records::default();
+        matcher.scan(event, &mut records)?;
+        if matcher.matches_any(&places, event, &records) {
             return Ok(Explanation { misses: Vec::new() });
         }
-        let mut records = Records::default();
-        records.reset(matcher.paths.count());
-        scan::scan(event, &matcher.paths, &mut records).map_err(|malformed| not_an_event(event, malformed))?;
         let explainer = Explainer { pattern: self, paths: &matcher.paths, event, tree: &tree, records: &records };
         let combinations = self.combinations.iter().map(|fields| explainer.closest(fields));
         let closest = combinations.min_by_key(Vec::len).unwrap_or_default();

@@ -27,7 +27,7 @@ mod verify;
 use hashbrown::{HashMap, HashSet};
 
 pub use self::explain::{Explanation, Miss};
-use self::index::{Candidate, Index, Search};
+use self::index::{Candidate, Index, Search, UNKNOWN};
 use self::paths::{PathId, Paths};
 use self::records::Records;
 use self::test::Test;
@@ -75,6 +75,32 @@ struct Leaf {
 impl Matcher {
     /// Compiles patterns.
     pub fn new<'p>(patterns: impl IntoIterator<Item = &'p Pattern>) -> Self {
+        let (mut matcher, places) = Self::without_index(patterns);
+        matcher.paths.finish();
+        let rules: Vec<(u32, &[u32])> = places.iter().map(|place| (*place, matcher.rule(*place).1)).collect();
+        let (index, often) = Index::new(&matcher.leaves, &rules, matcher.paths.count());
+        matcher.index = index;
+        often.into_iter().for_each(|place| matcher.rules[place as usize + 1] |= 1);
+        matcher
+    }
+
+    /// Whether an event matches one pattern. An index would take longer to make than it saves.
+    pub(super) fn matches(pattern: &Pattern, event: &[u8]) -> Result<bool, Error> {
+        let (matcher, places) = Self::without_index([pattern]);
+        let mut records = Records::default();
+        matcher.scan(event, &mut records)?;
+        Ok(matcher.matches_any(&places, event, &records))
+    }
+
+    /// Whether an event matches one of the combinations.
+    fn matches_any(&self, places: &[u32], event: &[u8], records: &Records) -> bool {
+        let mut stack = Vec::new();
+        let mut fields = places.iter().map(|place| self.rule(*place).1);
+        fields.any(|fields| verify::verify(&self.leaves, fields, UNKNOWN, event, records, &mut stack))
+    }
+
+    /// The leaves and the combinations of patterns, and the places of these.
+    fn without_index<'p>(patterns: impl IntoIterator<Item = &'p Pattern>) -> (Self, Vec<u32>) {
         let mut matcher = Self::default();
         let mut known: HashMap<Leaf, u32> = HashMap::new();
         let mut places = Vec::new();
@@ -98,11 +124,12 @@ impl Matcher {
         let mut leaves: Vec<(Leaf, u32)> = known.into_iter().collect();
         leaves.sort_unstable_by_key(|(_, number)| *number);
         matcher.leaves = leaves.into_iter().map(|(leaf, _)| leaf).collect();
-        let rules: Vec<(u32, &[u32])> = places.iter().map(|place| (*place, matcher.rule(*place).1)).collect();
-        let (index, often) = Index::new(&matcher.leaves, &rules, matcher.paths.count());
-        matcher.index = index;
-        often.into_iter().for_each(|place| matcher.rules[place as usize + 1] |= 1);
-        matcher
+        (matcher, places)
+    }
+
+    fn scan(&self, event: &[u8], records: &mut Records) -> Result<(), Error> {
+        records.reset(self.paths.count());
+        scan::scan(event, &self.paths, records).map_err(|malformed| not_an_event(event, malformed))
     }
 
     /// The patterns that match an event, by their places among those the matcher was made of, in ascending order.
@@ -116,8 +143,7 @@ impl Matcher {
         let Scratch { records, search, stack, found, looked } = scratch;
         found.clear();
         looked.clear();
-        records.reset(self.paths.count());
-        scan::scan(event, &self.paths, records).map_err(|malformed| not_an_event(event, malformed))?;
+        self.scan(event, records)?;
         self.index.search(event, records, search, |Candidate { rule, proven }| {
             let (pattern, fields, often) = self.rule(rule);
             if (!often || looked.insert(rule)) && verify::verify(&self.leaves, fields, proven, event, records, stack) {

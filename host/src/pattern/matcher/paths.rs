@@ -20,7 +20,7 @@ const MANY: usize = 6;
 pub(super) struct Paths {
     nodes: Vec<Node>,
     count: PathId,
-    /// Finds each name with the quote before it, unless there are many.
+    /// Finds each name with the quote before it; empty if there are many, or the tree is not finished.
     names: Vec<Finder<'static>>,
 }
 
@@ -85,12 +85,18 @@ impl Paths {
         path.split('.').try_fold(Self::ROOT, |node, name| self.child(node, name.as_bytes()))
     }
 
+    /// Makes searches by name fast, once all fields were added.
+    pub(super) fn finish(&mut self) {
+        let names = || self.nodes.iter().flat_map(|node| &node.children).map(|child| &child.name);
+        if names().count() <= MANY {
+            let quoted = |name: &Box<[u8]>| [b"\"", &name[..]].concat();
+            self.names = names().map(|name| Finder::new(&quoted(name)).into_owned()).collect();
+        }
+    }
+
     fn add_child(&mut self, parent: NodeId, name: &str) -> NodeId {
         let id = self.nodes.len() as NodeId;
         self.nodes.push(Node::default());
-        if self.names.len() <= MANY {
-            self.names.push(Finder::new(&format!("\"{name}")).into_owned());
-        }
         let Node { children, by_name, .. } = &mut self.nodes[parent as usize];
         children.push(Child { head: head(name.as_bytes()), name: name.as_bytes().into(), node: id });
         if children.len() == FEW + 1 {
@@ -132,7 +138,7 @@ impl Paths {
     /// Whether a name of any field may stand in the rest of an event. Answers yes too often, but never wrongly no.
     pub(super) fn may_be_named_in(&self, rest: &[u8]) -> bool {
         // Escapes can spell any name.
-        self.names.len() > MANY
+        self.names.is_empty()
             || self.names.iter().any(|name| name.find(rest).is_some())
             || memchr::memchr(b'\\', rest).is_some()
     }
