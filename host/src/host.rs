@@ -174,7 +174,7 @@ impl Builder {
             }
         };
 
-        let runtime = Runtime::new(storage.clone(), self.clock.clone())?;
+        let runtime = Runtime::new(storage.clone(), self.clock.clone(), Some(self.data.join("compiled")))?;
         let bus = Arc::new(Bus::new(storage, self.clock));
         let trials = Arc::new(Trials::new(bus.clone()));
         let plugins = Arc::new(Registry::default());

@@ -72,8 +72,11 @@ impl Compiled {
         }
         let hash = hash(&bytes);
         let size = bytes.len() as u64;
-        let engine = runtime.engine.clone();
-        let compile = tokio::task::spawn_blocking(move || Component::from_binary(&engine, &bytes));
+        let (engine, cache, content) = (runtime.engine.clone(), runtime.cache.clone(), hash.clone());
+        let compile = tokio::task::spawn_blocking(move || match cache {
+            Some(cache) => cache.component(&engine, &content, &bytes),
+            None => Component::from_binary(&engine, &bytes),
+        });
         let component = compile
             .await
             .map_err(|error| LoadError::Invalid(error.to_string()))?

@@ -6,6 +6,7 @@
 //!
 //! * `runtime`: the engine, what guests are linked to, the clock that interrupts them
 //! * `compiled`: from bytes to code, and what can be wrong with them
+//! * `cache`: code that was compiled before
 //! * `needs`: what a plugin says it needs, against what is granted
 //! * `instance`: a guest in its sandbox, kept for later calls
 //! * `guest`: the state behind a guest: its limits, its grants, its effects
@@ -16,6 +17,7 @@
 //! This module knows neither rules nor deliveries.
 
 mod bindings;
+mod cache;
 mod capability;
 mod compiled;
 pub mod effects;

@@ -1,5 +1,6 @@
 //! The engine, what guests are linked to, and the clock that interrupts them.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread;
@@ -9,6 +10,7 @@ use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::bindings::Core;
+use super::cache::Cache;
 use super::guest::Guest;
 use crate::clock::Clock;
 use crate::storage::Storage;
@@ -35,6 +37,8 @@ pub struct Runtime {
     pub(super) storage: Arc<dyn Storage>,
     /// What guests are told the time is.
     pub(super) clock: Arc<dyn Clock>,
+    /// Where compiled code is kept, if it is.
+    pub(super) cache: Option<Cache>,
     /// How many calls run now. The epoch clock stands still without any.
     running: AtomicUsize,
     /// The epoch clock's thread.
@@ -45,12 +49,13 @@ pub struct Runtime {
 pub(super) struct Running<'a>(&'a Runtime);
 
 impl Runtime {
-    /// A runtime whose guests read `storage` and are told the time by `clock`.
+    /// A runtime whose guests read `storage` and are told the time by `clock`. Compiled code is kept in the folder `cache`, if there
+    /// is one.
     ///
     /// # Errors
     ///
     /// If the machine lacks something that WebAssembly needs: address space, threads.
-    pub fn new(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<Self>> {
+    pub fn new(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>, cache: Option<PathBuf>) -> anyhow::Result<Arc<Self>> {
         let (engine, linker) = engine().map_err(|error| anyhow::anyhow!("WebAssembly cannot be set up: {error:#}"))?;
         let (sender, receiver) = std::sync::mpsc::channel::<Weak<Self>>();
         let ticker = thread::Builder::new().name("plugin-epoch".to_owned()).spawn(move || {
@@ -63,6 +68,7 @@ impl Runtime {
             linker,
             storage,
             clock,
+            cache: cache.map(Cache::new),
             running: AtomicUsize::new(0),
             ticker: ticker.thread().clone(),
         });

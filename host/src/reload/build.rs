@@ -202,7 +202,7 @@ pub async fn check(config: &Path, plugins: &Path, data: &Path) -> anyhow::Result
             return Ok(Checked { config: Err(diagnostics), plugins: Vec::new(), warnings });
         }
     };
-    let runtime = Runtime::new(Arc::new(MemoryStorage::new()), Arc::new(SystemClock::default()))?;
+    let runtime = Runtime::new(Arc::new(MemoryStorage::new()), Arc::new(SystemClock::default()), None)?;
     let paths = Paths { config: config.to_owned(), plugins: plugins.to_owned(), data: data.to_owned() };
     let mut builder = Builder::new(paths, runtime, loaded);
     builder.make_folders()?;

@@ -89,8 +89,7 @@ impl Paths {
     pub(super) fn finish(&mut self) {
         let names = || self.nodes.iter().flat_map(|node| &node.children).map(|child| &child.name);
         if names().count() <= MANY {
-            let quoted = |name: &Box<[u8]>| [b"\"", &name[..]].concat();
-            self.names = names().map(|name| Finder::new(&quoted(name)).into_owned()).collect();
+            self.names = names().map(|name| Finder::new(&[b"\"", &name[..]].concat()).into_owned()).collect();
         }
     }
 
