@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on should say so at once")]
 
+mod calls;
 mod deliveries;
 mod expiries;
 mod requests;
@@ -28,6 +29,9 @@ fn main() {
     let mut rows: Vec<Row> = Vec::new();
     if wanted("requests") {
         rows.extend(runtime.block_on(requests::measure()));
+    }
+    if wanted("calls") {
+        rows.extend(runtime.block_on(calls::measure()));
     }
     if wanted("deliveries") {
         rows.extend(runtime.block_on(deliveries::measure()));

@@ -1,0 +1,165 @@
+//! What a call of a plugin costs, beside the floor: wasmtime calling the same component with nothing around it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use trialbridge::clock::{Clock, SystemClock};
+use trialbridge::config::{Isolation, PluginSettings};
+use trialbridge::event::{Event, Recorded, raw};
+use trialbridge::plugin::{Call, Compiled, Plugin, Runtime};
+use trialbridge::storage::memory::MemoryStorage;
+use wasmtime::component::{Component, Linker, ResourceTable};
+use wasmtime::{Config, Engine, Store};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use crate::support::{Row, repository};
+
+mod bindings {
+    wasmtime::component::bindgen!({ path: "../wit", world: "core", exports: { default: async } });
+}
+
+use bindings::Core;
+use bindings::exports::trialbridge::plugin::handler;
+use bindings::trialbridge::plugin::types;
+
+/// For how long each row is measured, in turns.
+const TURN: Duration = Duration::from_millis(300);
+const TURNS: usize = 5;
+
+/// What a handler is called with.
+const DETAIL: &str = r#"{"do":"ok","leadId":"1234567890","number":17}"#;
+
+/// Measures. All rows take turns, so that noise hits them alike.
+pub(crate) async fn measure() -> Vec<Row> {
+    let bytes = std::fs::read(repository().join("target").join("guests").join("misbehave.wasm")).unwrap();
+    let mut raw = Raw::new(&bytes);
+    let mut reused = raw.instantiate().await;
+    let ours = [Isolation::Reuse, Isolation::PerEvent].map(|isolation| plugin(&bytes, isolation));
+    let [ours_reused, ours_new] = futures_util::future::join_all(ours).await.try_into().ok().unwrap();
+    let call = call();
+
+    let mut times: [Vec<Duration>; 4] = Default::default();
+    for _ in 0..TURNS {
+        times[0].push(turn(async || raw.call(&mut reused).await).await);
+        times[1].push(turn(async || drop(ours_reused.handle(call.clone()).await.unwrap())).await);
+        times[2].push(
+            turn(async || {
+                let mut instance = raw.instantiate().await;
+                raw.call(&mut instance).await;
+            })
+            .await,
+        );
+        times[3].push(turn(async || drop(ours_new.handle(call.clone()).await.unwrap())).await);
+    }
+    let micros = times.map(|mut times| {
+        times.sort_unstable();
+        times[times.len() / 2].as_secs_f64() * 1e6
+    });
+    let row = |what: &str, micros: f64, limit| Row::new(what, micros, "µs", limit);
+    vec![
+        row("a call, wasmtime alone, reused instance", micros[0], "the component model's copies, the guest"),
+        row("a call, reused instance", micros[1], "the same, and what is kept of effects"),
+        row("a call, wasmtime alone, an instance per event", micros[2], "instantiation"),
+        row("a call, an instance per event", micros[3], "instantiation, WASI set-up"),
+    ]
+}
+
+/// The time of one call.
+async fn turn(mut call: impl AsyncFnMut()) -> Duration {
+    let started = Instant::now();
+    let mut calls = 0;
+    while started.elapsed() < TURN {
+        for _ in 0..100 {
+            call().await;
+        }
+        calls += 100;
+    }
+    started.elapsed() / calls
+}
+
+async fn plugin(bytes: &[u8], isolation: Isolation) -> Plugin {
+    let clock = Arc::new(SystemClock::default());
+    let runtime = Runtime::new(Arc::new(MemoryStorage::new()), clock, None).unwrap();
+    let compiled = Compiled::new(bytes.to_vec(), &runtime).await.unwrap();
+    let mut settings = PluginSettings { isolation, ..PluginSettings::default() };
+    settings.grants.emit = ["misbehave".to_owned()].into();
+    Plugin::new("misbehave", Arc::new(compiled), Arc::new(settings), runtime).unwrap()
+}
+
+fn call() -> Call {
+    let detail = raw(&serde_json::from_str::<serde_json::Value>(DETAIL).unwrap_or(json!({})));
+    let now = SystemClock::default().now();
+    let event = Event::new("bench", "Bench", now, detail);
+    let event = Recorded { sequence: 17, published: now, event, cause: None };
+    Call {
+        event: Arc::new(event),
+        delivery: "misbehave/17/0".to_owned(),
+        rule: "all".to_owned(),
+        attempt: 1,
+        idempotency_key: "0197a3f2-7d0c-7a3e-8f6e-2f5a0e0b8f11".to_owned(),
+        input: None,
+        now,
+    }
+}
+
+/// wasmtime, with the settings that calling needs and no limits.
+struct Raw {
+    engine: Engine,
+    pre: bindings::CorePre<State>,
+}
+
+struct State {
+    wasi: WasiCtx,
+    table: ResourceTable,
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl Raw {
+    fn new(bytes: &[u8]) -> Self {
+        let engine = Engine::new(&Config::new()).unwrap();
+        let component = Component::from_binary(&engine, bytes).unwrap();
+        let mut linker = Linker::new(&engine);
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker).unwrap();
+        linker.define_unknown_imports_as_traps(&component).unwrap();
+        let pre = bindings::CorePre::new(linker.instantiate_pre(&component).unwrap()).unwrap();
+        Self { engine, pre }
+    }
+
+    async fn instantiate(&self) -> (Store<State>, Core) {
+        let state = State { wasi: WasiCtx::builder().build(), table: ResourceTable::new() };
+        let mut store = Store::new(&self.engine, state);
+        let core = self.pre.instantiate_async(&mut store).await.unwrap();
+        (store, core)
+    }
+
+    async fn call(&mut self, (store, core): &mut (Store<State>, Core)) {
+        let event = types::Event {
+            sequence: 17,
+            id: "0197a3f2-7d0c-7a3e-8f6e-2f5a0e0b8f11".to_owned(),
+            source: "bench".to_owned(),
+            detail_type: "Bench".to_owned(),
+            time: "2020-05-13T14:19:39Z".to_owned(),
+            account: "000000000000".to_owned(),
+            region: "local".to_owned(),
+            resources: Vec::new(),
+            detail: DETAIL.to_owned(),
+        };
+        let delivery = types::Delivery {
+            id: "misbehave/17/0".to_owned(),
+            rule: "all".to_owned(),
+            target: "misbehave".to_owned(),
+            attempt: 1,
+            idempotency_key: "0197a3f2-7d0c-7a3e-8f6e-2f5a0e0b8f11".to_owned(),
+            input: None,
+        };
+        let answer: Result<(), handler::Failure> =
+            core.trialbridge_plugin_handler().call_handle(store, &event, &delivery).await.unwrap();
+        answer.unwrap();
+    }
+}
