@@ -149,7 +149,7 @@ fn everything_can_be_set() {
     let plugin = &config.plugins["p"];
     assert_eq!(plugin.grants.kv["b"], Access::Read);
     assert!(plugin.grants.emit.contains("OnlineTrial"));
-    assert!(plugin.grants.http[0].allows("https", "a.example.com", 443));
+    assert!(plugin.grants.http[0].allows("GET", &"https://a.example.com/".parse().expect("a URL")));
     let path = |name: &str| plugin.grants.folders[name].path.display().to_string();
     assert_eq!([path("here"), path("all"), path("abs")], ["/etc/trialbridge/sub", "/var/lib/trialbridge", "/x"]);
     assert_eq!(

@@ -9,6 +9,7 @@ use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::bindings::Core;
+use super::egress::{Key, Resolver, SystemResolver};
 use super::guest::Guest;
 use crate::clock::Clock;
 use crate::storage::Storage;
@@ -35,6 +36,10 @@ pub struct Runtime {
     pub(super) storage: Arc<dyn Storage>,
     /// What guests are told the time is.
     pub(super) clock: Arc<dyn Clock>,
+    /// What looks the hosts of their requests up.
+    pub(super) resolver: Arc<dyn Resolver>,
+    /// What their placeholders for secrets are made with.
+    pub(super) placeholder_key: Key,
     /// How many calls run now. The epoch clock stands still without any.
     running: AtomicUsize,
     /// The epoch clock's thread.
@@ -51,6 +56,19 @@ impl Runtime {
     ///
     /// If the machine lacks something that WebAssembly needs: address space, threads.
     pub fn new(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<Self>> {
+        Self::with_resolver(storage, clock, Arc::new(SystemResolver))
+    }
+
+    /// The same with somebody else than the system to look hosts up.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Runtime::new`].
+    pub fn with_resolver(
+        storage: Arc<dyn Storage>,
+        clock: Arc<dyn Clock>,
+        resolver: Arc<dyn Resolver>,
+    ) -> anyhow::Result<Arc<Self>> {
         let (engine, linker) = engine().map_err(|error| anyhow::anyhow!("WebAssembly cannot be set up: {error:#}"))?;
         let (sender, receiver) = std::sync::mpsc::channel::<Weak<Self>>();
         let ticker = thread::Builder::new().name("plugin-epoch".to_owned()).spawn(move || {
@@ -63,6 +81,8 @@ impl Runtime {
             linker,
             storage,
             clock,
+            resolver,
+            placeholder_key: Key::new(),
             running: AtomicUsize::new(0),
             ticker: ticker.thread().clone(),
         });
