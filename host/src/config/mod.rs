@@ -135,6 +135,13 @@ impl Config {
         Self::load_with(path, Path::new("data"), Outside::Ignored).map(|config| config.rules)
     }
 
+    /// Whether it has secrets or certificates in it, which can change without the file.
+    pub fn names_secrets(&self) -> bool {
+        let mut destinations = self.plugins.values().flat_map(|plugin| &plugin.grants.http);
+        destinations
+            .any(|destination| destination.all_secrets().next().is_some() || !destination.authorities.is_empty())
+    }
+
     fn load_with(path: &Path, data: &Path, outside: Outside) -> Result<Self, Diagnostics> {
         let file_name = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|error| Diagnostics::unreadable(&file_name, &error))?;

@@ -147,10 +147,12 @@ impl Egress {
         let (Some(scheme), Some(authority)) = (parts.uri.scheme_str(), parts.uri.authority()) else {
             return Err(Error::HttpRequestUriInvalid);
         };
+        // The host of a URL that has a secret in it is a part of the secret.
+        let named = self.placeholders.name(&format!("{scheme}://{authority}"));
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         let url = target::read(&self.placeholders.fill_url(scheme, authority.as_str(), path, &mut progress.used));
         let url = url.ok_or(Error::HttpRequestUriInvalid)?;
-        progress.sent.destination = url.origin().ascii_serialization();
+        progress.sent.destination = named.unwrap_or_else(|| url.origin().ascii_serialization());
         let Some(index) = choose(&self.destinations, parts.method.as_str(), &url) else {
             let reason = "to grant it write http = [\"https://...\"] for the plugin in rules.toml";
             return Err(self.denied(&progress.sent, reason));

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::secrets::{encode_json, encode_query};
+use super::secrets::{encode_json, encode_path, encode_query};
 use crate::config::Secret;
 
 /// The shortest form that is looked for beside a secret itself, in bytes: shorter ones turn up by chance.
@@ -71,6 +71,8 @@ fn forms(secret: &str) -> BTreeSet<Vec<u8>> {
         let strict = utf8_percent_encode(&text, NON_ALPHANUMERIC).to_string();
         let json = encode_json(&text).into_owned();
         let hexadecimal: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let path = encode_path(&text).into_owned();
+        forms.extend([lower_case_escapes(&path), path].map(String::into_bytes));
         forms.extend([encode_query(&text).into_owned(), lower_case_escapes(&strict), strict].map(String::into_bytes));
         forms.extend([encode_json(&text).replace('/', "\\/"), json].map(String::into_bytes));
         forms.extend([hexadecimal.to_uppercase(), hexadecimal].map(String::into_bytes));
@@ -116,6 +118,7 @@ mod tests {
             r#"{"a":"p/s+w \"ö\" é"}"#.to_owned(),
             r#"{"a":"p\/s+w \"ö\" é"}"#.to_owned(),
             "k=p%2Fs%2Bw%20%22%C3%B6%22%20%C3%A9".to_owned(),
+            "/p/s+w%20%22%C3%B6%22%20%C3%A9/x".to_owned(),
             "k=p%2fs%2bw%20%22%c3%b6%22%20%c3%a9".to_owned(),
             STANDARD.encode("p/s+w \"ö\" é"),
             STANDARD.encode("me:p/s+w \"ö\" é:and more"),

@@ -118,6 +118,12 @@ impl Placeholders {
         Cow::Owned(filled)
     }
 
+    /// The text with names in the place of the placeholders; `None` if there are none.
+    pub(super) fn name(&self, text: &str) -> Option<String> {
+        let names: Vec<String> = self.entries.iter().map(|entry| format!("[secret {}]", entry.secret.name())).collect();
+        self.finder.is_match(text).then(|| self.finder.replace_all(text, &names))
+    }
+
     /// The URL of a request, with the secrets in their place. `path` is the path and the query.
     pub(super) fn fill_url(&self, scheme: &str, authority: &str, path: &str, used: &mut Used) -> String {
         let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
@@ -128,7 +134,7 @@ impl Placeholders {
         let whole = self.entries.iter().any(|entry| entry.token == authority);
         if !whole || path != "/" {
             let path = if whole && url.ends_with('/') { path.trim_start_matches('/') } else { path };
-            url.push_str(&text(path, |value| utf8_percent_encode(value, PATH).into()));
+            url.push_str(&text(path, encode_path));
         }
         if let Some(query) = query {
             url.push('?');
@@ -162,6 +168,10 @@ impl Placeholders {
 
 pub(super) fn raw(value: &str) -> Cow<'_, str> {
     Cow::Borrowed(value)
+}
+
+pub(super) fn encode_path(value: &str) -> Cow<'_, str> {
+    utf8_percent_encode(value, PATH).into()
 }
 
 pub(super) fn encode_query(value: &str) -> Cow<'_, str> {
