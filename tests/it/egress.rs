@@ -150,7 +150,7 @@ fn more() -> Vec<(Value, &'static str)> {
             json!({ "url": "http://plain.test:HTTP/", "method": "POST", "body": "a${config:token}b" }),
             "HttpRequestDenied",
         ),
-        (json!({ "url": "http://${config:token}.test:HTTP/" }), "HttpRequestUriInvalid"),
+        (json!({ "url": "http://${config:token}.test:HTTP/" }), "HttpRequestDenied"),
         // What is compressed cannot be searched for secrets.
         (json!({ "url": "http://granted.test:HTTP/compressed" }), "HttpResponseContentCoding"),
     ]
