@@ -22,7 +22,7 @@ use crate::delivery::ledger::Ledger;
 use crate::delivery::retention::Retention;
 use crate::delivery::timers::Timers;
 use crate::event::Event;
-use crate::plugin::{Registry, Runtime};
+use crate::plugin::{self, Registry, Resolver, Runtime, SystemResolver};
 use crate::reload::{self, Paths, Reloader, Targets};
 use crate::storage::sled::{Options, SledStorage};
 use crate::storage::{self, Storage};
@@ -81,6 +81,7 @@ pub struct Builder {
     listen: SocketAddr,
     token: Option<Token>,
     clock: Arc<dyn Clock>,
+    resolver: Arc<dyn Resolver>,
     storage: Option<Arc<dyn Storage>>,
 }
 
@@ -133,6 +134,12 @@ impl Builder {
         Self { token, ..self }
     }
 
+    /// What looks up the hosts of plugins' requests: the system unless said.
+    #[must_use]
+    pub fn resolver(self, resolver: Arc<dyn Resolver>) -> Self {
+        Self { resolver, ..self }
+    }
+
     /// The clock: the system's unless said.
     #[must_use]
     pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
@@ -174,7 +181,8 @@ impl Builder {
             }
         };
 
-        let runtime = Runtime::new(storage.clone(), self.clock.clone(), Some(self.data.join("compiled")))?;
+        let options = plugin::Options { resolver: self.resolver, cache: Some(self.data.join("compiled")) };
+        let runtime = Runtime::with(storage.clone(), self.clock.clone(), options)?;
         let bus = Arc::new(Bus::new(storage, self.clock));
         let trials = Arc::new(Trials::new(bus.clone()));
         let plugins = Arc::new(Registry::default());
@@ -244,6 +252,7 @@ impl Host {
             listen: SocketAddr::from(([127, 0, 0, 1], 7878)),
             token: None,
             clock: Arc::new(SystemClock::default()),
+            resolver: Arc::new(SystemResolver),
             storage: None,
         }
     }

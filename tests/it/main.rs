@@ -4,6 +4,7 @@
 
 mod crash;
 mod daemon;
+mod egress;
 mod expiry;
 mod input;
 mod isolation;

@@ -80,7 +80,7 @@ async fn turn(mut call: impl AsyncFnMut()) -> Duration {
 
 async fn plugin(bytes: &[u8], isolation: Isolation) -> Plugin {
     let clock = Arc::new(SystemClock::default());
-    let runtime = Runtime::new(Arc::new(MemoryStorage::new()), clock, None).unwrap();
+    let runtime = Runtime::new(Arc::new(MemoryStorage::new()), clock).unwrap();
     let compiled = Compiled::new(bytes.to_vec(), &runtime).await.unwrap();
     let mut settings = PluginSettings { isolation, ..PluginSettings::default() };
     settings.grants.emit = ["misbehave".to_owned()].into();

@@ -64,15 +64,14 @@ impl Test {
             std::fs::read(&path).map(|bytes| event = bytes)
         };
         read.map_err(|error| Failure::Usage(format!("--event: cannot read {}: {error}", path.display())))?;
-        let config = Config::load(&self.config, &PathBuf::from("data"));
-        let config = config.map_err(|problems| Failure::Usage(problems.to_string()))?;
+        let rules = Config::load_rules(&self.config).map_err(|problems| Failure::Usage(problems.to_string()))?;
         if let Some(name) = &self.rule
-            && config.rules.rule(name).is_none()
+            && rules.rule(name).is_none()
         {
             let message = format!("--rule: there is no rule `{name}` in {}", self.config.display());
             return Err(Failure::Usage(message));
         }
-        let explained = config.rules.explain(&event, self.rule.as_deref());
+        let explained = rules.explain(&event, self.rule.as_deref());
         let rules = explained.map_err(|error| Failure::Usage(format!("--event: {}: {error}", path.display())))?;
         Ok(json!({ "rules": rules }))
     }

@@ -7,7 +7,6 @@
 use std::time::Duration;
 
 use super::grants::Access;
-use super::origin::Origin;
 use super::settings::Isolation;
 use crate::pattern::value::{Span, Value};
 
@@ -54,6 +53,13 @@ pub struct Config {
     /// maximum-depth = 32
     /// ```
     pub deliveries: Option<Deliveries>,
+    /// Secrets, by the names that destinations and configurations call them by.
+    ///
+    /// ```toml
+    /// [secrets.slack]
+    /// env = "SLACK_WEBHOOK"
+    /// ```
+    pub secrets: Named<Spanned<Secret>>,
     /// What plugins may do, by the stem of the plugin's file. A plugin without a table may do nothing but handle events.
     ///
     /// ```toml
@@ -133,6 +139,32 @@ pub struct Deliveries {
     pub maximum_depth: Option<Spanned<u32>>,
 }
 
+/// Where a secret is: `[secrets.NAME]`, in exactly one place. It is read when rules.toml is, and again at SIGHUP.
+///
+/// The name has 1 to 63 lower-case letters, digits and `-`, and begins with a letter or digit.
+///
+/// No plugin ever has a secret. Where a plugin's configuration says `${secret:NAME}` the plugin finds a placeholder, which means
+/// nothing and is another one after each start. The host puts the secret in its place in the URL, the headers and the body of a request
+/// to a destination that lists the secret in its `secrets`; to any other destination a request with a placeholder is refused. In
+/// responses and in what the plugin logs, a secret is shown as `[secret NAME]`.
+///
+/// If a secret is a whole URL, so is its placeholder: whether the request may be sent is decided by the URL that the secret is.
+#[derive(Clone, Debug)]
+pub struct Secret {
+    /// The variable of the daemon's environment that holds it.
+    ///
+    /// ```toml
+    /// env = "SLACK_WEBHOOK"
+    /// ```
+    pub env: Option<Spanned<String>>,
+    /// The file that holds it, without the line break at its end.
+    ///
+    /// ```toml
+    /// file = "secrets/slack"
+    /// ```
+    pub file: Option<Spanned<String>>,
+}
+
 /// What a plugin may do: `[plugins.NAME]`.
 ///
 /// The name has 1 to 63 lower-case letters, digits and `-`, and begins with a letter or digit.
@@ -156,12 +188,16 @@ pub struct Plugin {
     /// emit = ["OnlineTrial", "assign-trial"]
     /// ```
     pub emit: Vec<Spanned<String>>,
-    /// Where its HTTP requests may go: a scheme, a host or `*.` and a domain, and a port if it is not the usual one.
+    /// Where its HTTP requests may go: a URL, or a table where there is more to say. A URL has a scheme, a host or `*.` and a domain, a
+    /// port if it is not the usual one, and perhaps the beginning of a path, in whole segments. What a name stands for is
+    /// looked up by the host: addresses that are not public, such as 127.0.0.1 and 10.0.0.1, are refused unless the URL itself has the
+    /// address or the destination lists it. Redirects are not followed: a plugin that follows one asks like for any other URL. Where several
+    /// destinations allow a request, the one that says most closely where counts.
     ///
     /// ```toml
-    /// http = ["https://hooks.slack.com", "https://*.example.com:8443"]
+    /// http = ["https://*.example.com:8443", { url = "https://hooks.slack.com/services/", methods = ["POST"], secrets = ["slack"] }]
     /// ```
-    pub http: Vec<Origin>,
+    pub http: Vec<Destination>,
     /// The folders it sees, each under its name: `/templates`.
     ///
     /// ```toml
@@ -169,7 +205,8 @@ pub struct Plugin {
     /// templates = { path = "templates", access = "read" }
     /// ```
     pub folders: Named<Folder>,
-    /// What the plugin is told. Any table; the plugin gets it as JSON.
+    /// What the plugin is told. Any table; the plugin gets it as JSON. In a string, `${secret:NAME}` is a placeholder for a secret, which
+    /// one of the plugin's destinations must list.
     ///
     /// ```toml
     /// [plugins.assign-trial.config]
@@ -194,6 +231,112 @@ pub struct Plugin {
     /// concurrency = 4
     /// ```
     pub concurrency: Option<Spanned<u32>>,
+}
+
+/// A destination of HTTP requests: a URL, or a table where there is more to say.
+#[derive(Clone, Debug)]
+pub struct Destination {
+    /// Where. Required.
+    ///
+    /// ```toml
+    /// url = "https://hooks.slack.com/services/"
+    /// ```
+    pub url: Spanned<String>,
+    /// The methods. Default: all but `CONNECT` and `TRACE`, which are never allowed.
+    ///
+    /// ```toml
+    /// methods = ["GET", "POST"]
+    /// ```
+    pub methods: Option<Spanned<Vec<Spanned<String>>>>,
+    /// The addresses, or ranges of them, that are not public and that the host's name may stand for. Default: none.
+    ///
+    /// ```toml
+    /// addresses = ["10.0.0.5", "fd00::/8"]
+    /// ```
+    pub addresses: Vec<Spanned<String>>,
+    /// The secrets that it may receive. It is trusted not to give them back in disguise. Default: none.
+    ///
+    /// ```toml
+    /// secrets = ["slack"]
+    /// ```
+    pub secrets: Vec<Spanned<String>>,
+    /// What the host signs requests with, so that the plugin needs no credentials.
+    ///
+    /// ```toml
+    /// sign = { aws = { service = "s3", region = "eu-central-1" } }
+    /// ```
+    pub sign: Option<Sign>,
+    /// A file of certificates, in PEM: authorities that are believed beside the public ones.
+    ///
+    /// ```toml
+    /// certificate-authority = "ca.pem"
+    /// ```
+    pub certificate_authority: Option<Spanned<String>>,
+    /// The longest that a request may last, from the plugin's call to the end of the answer: `"1ms"` to `"1h"`. Default: `"10s"`.
+    ///
+    /// ```toml
+    /// time = "30s"
+    /// ```
+    pub time: Option<Spanned<Duration>>,
+    /// The largest body of a request: `"0"` to `"64MiB"`. Default: `"1MiB"`.
+    ///
+    /// ```toml
+    /// request-size = "64KiB"
+    /// ```
+    pub request_size: Option<Spanned<Bytes>>,
+    /// The largest body of a response: `"0"` to `"64MiB"`. Default: `"4MiB"`.
+    ///
+    /// ```toml
+    /// response-size = "64KiB"
+    /// ```
+    pub response_size: Option<Spanned<Bytes>>,
+}
+
+/// How requests are signed.
+#[derive(Clone, Debug)]
+pub struct Sign {
+    /// For AWS, with Signature Version 4. Required.
+    ///
+    /// ```toml
+    /// aws = { service = "s3", region = "eu-central-1" }
+    /// ```
+    pub aws: Spanned<Aws>,
+}
+
+/// A signature for AWS. The credentials are the daemon's `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and, if it is set,
+/// `AWS_SESSION_TOKEN`, unless secrets are named.
+#[derive(Clone, Debug)]
+pub struct Aws {
+    /// The service, as signatures name it. Required.
+    ///
+    /// ```toml
+    /// service = "s3"
+    /// ```
+    pub service: Spanned<String>,
+    /// The region. Required.
+    ///
+    /// ```toml
+    /// region = "eu-central-1"
+    /// ```
+    pub region: Spanned<String>,
+    /// The secret that is the access key's id. With `secret-access-key`, or not at all.
+    ///
+    /// ```toml
+    /// access-key-id = "aws-id"
+    /// ```
+    pub access_key_id: Option<Spanned<String>>,
+    /// The secret that is the access key. With `access-key-id`, or not at all.
+    ///
+    /// ```toml
+    /// secret-access-key = "aws-key"
+    /// ```
+    pub secret_access_key: Option<Spanned<String>>,
+    /// The secret that temporary credentials have beside those two.
+    ///
+    /// ```toml
+    /// session-token = "aws-session"
+    /// ```
+    pub session_token: Option<Spanned<String>>,
 }
 
 /// A folder of the machine that a plugin sees.
@@ -234,6 +377,12 @@ pub struct Limits {
     /// output = "64KiB"
     /// ```
     pub output: Option<Spanned<Bytes>>,
+    /// The most HTTP requests that all its handlers together may have under way, and beyond which they wait: 1 to 1024. Default: 16.
+    ///
+    /// ```toml
+    /// http-requests = 4
+    /// ```
+    pub http_requests: Option<Spanned<u32>>,
 }
 
 /// A size in bytes.

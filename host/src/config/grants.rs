@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use super::origin::Origin;
+use super::destination::Destination;
 
 /// What a plugin may touch. The default is nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Grants {
     /// The sources it may emit events as. Never the daemon's own nor AWS's.
     pub emit: BTreeSet<String>,
     /// Where its HTTP requests may go.
-    pub http: Vec<Origin>,
+    pub http: Vec<Destination>,
     /// The folders it sees, by the name it sees them under.
     pub folders: BTreeMap<String, Folder>,
 }

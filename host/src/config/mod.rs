@@ -8,17 +8,21 @@
 //! * `compile`: authored ─► [`Config`], or what is wrong with its meaning
 //! * [`Diagnostics`]: everything that is wrong, with file, line, column and a caret
 //!
-//! And the words both sides use: [`duration`], [`size`], `name`, [`grants`], [`origin`], `settings`.
+//! And the words both sides use: [`duration`], [`size`], `name`, [`grants`], [`destination`], `settings`.
 
+pub mod address;
 pub mod authored;
 mod compile;
+pub mod destination;
 pub mod diagnostics;
 mod document;
 pub mod duration;
 pub mod grants;
 mod name;
 pub mod origin;
+pub mod path_prefix;
 mod read;
+pub mod secret;
 mod settings;
 pub mod size;
 #[cfg(test)]
@@ -30,9 +34,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::destination::{AwsSignature, Destination};
 pub use self::diagnostics::{Diagnostic, Diagnostics};
 pub use self::grants::{Access, Folder, Grants};
-pub use self::origin::Origin;
+pub use self::secret::Secret;
 pub use self::settings::{Isolation, Limits, PluginSettings};
 
 use crate::rules::RuleSet;
@@ -102,6 +107,15 @@ pub fn is_plugin_id(text: &str) -> bool {
     name::PLUGIN.check(text).is_ok()
 }
 
+/// What becomes of the secrets and certificates that a file names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outside {
+    /// They are read, and those that are missing are mistakes.
+    Read,
+    /// They are taken for empty, by somebody who does not use them.
+    Ignored,
+}
+
 impl Config {
     /// Reads the file at `path`. Relative paths in it start from its folder, and `${data}` stands for `data`.
     ///
@@ -109,13 +123,34 @@ impl Config {
     ///
     /// If the file cannot be read, or for what [`Config::parse`] finds.
     pub fn load(path: &Path, data: &Path) -> Result<Self, Diagnostics> {
+        Self::load_with(path, data, Outside::Read)
+    }
+
+    /// Reads the rules of the file at `path` and no secrets, so that rules can be tried where the secrets are not.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Config::load`], but for what is wrong with secrets and certificates.
+    pub fn load_rules(path: &Path) -> Result<Arc<RuleSet>, Diagnostics> {
+        Self::load_with(path, Path::new("data"), Outside::Ignored).map(|config| config.rules)
+    }
+
+    /// Whether it has secrets or certificates in it, which can change without the file.
+    pub fn names_secrets(&self) -> bool {
+        let mut destinations = self.plugins.values().flat_map(|plugin| &plugin.grants.http);
+        destinations
+            .any(|destination| destination.all_secrets().next().is_some() || !destination.authorities.is_empty())
+    }
+
+    fn load_with(path: &Path, data: &Path, outside: Outside) -> Result<Self, Diagnostics> {
         let file_name = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|error| Diagnostics::unreadable(&file_name, &error))?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Self::parse(&text, &file_name, folder, data)
+        Self::parse_with(&text, &file_name, folder, data, outside)
     }
 
-    /// Reads the text of a file. Touches no file: whether folders exist is somebody else's question.
+    /// Reads the text of a file, and the secrets and certificates that it names. Touches no other file: whether folders exist is
+    /// somebody else's question.
     ///
     /// `file_name` is for the messages. Relative paths start from `base`, and `${data}` stands for `data`.
     ///
@@ -123,10 +158,20 @@ impl Config {
     ///
     /// Everything that is wrong with the syntax; if nothing is, with the shape and the meaning.
     pub fn parse(text: &str, file_name: &str, base: &Path, data: &Path) -> Result<Self, Diagnostics> {
+        Self::parse_with(text, file_name, base, data, Outside::Read)
+    }
+
+    fn parse_with(
+        text: &str,
+        file_name: &str,
+        base: &Path,
+        data: &Path,
+        outside: Outside,
+    ) -> Result<Self, Diagnostics> {
         let mut problems = diagnostics::Problems::default();
         let config = document::parse(text, &mut problems).map(|document| {
             let authored = read::config(&document, &mut problems);
-            compile::Compiler { text, base, data, problems: &mut problems }.config(authored)
+            compile::Compiler { text, base, data, outside, problems: &mut problems }.config(authored)
         });
         match config {
             Some(config) if problems.is_empty() => Ok(config),

@@ -28,6 +28,9 @@ pub(super) const FOLDER: Grammar = lower_case("the name of a folder");
 /// Targets of a rule.
 pub(super) const TARGET: Grammar = lower_case("the id of a target");
 
+/// Secrets.
+pub(super) const SECRET: Grammar = lower_case("the name of a secret");
+
 /// Rules: EventBridge's grammar.
 pub(super) const RULE: Grammar = Grammar {
     what: "the name of a rule",

@@ -5,12 +5,11 @@
 use std::time::Duration;
 
 use super::authored::{
-    Bytes, Config, Deliveries, Folder, InputTransformer, Journal, Limits, Named, Plugin, Rule, Spanned, Stacks, Target,
-    TrialType,
+    Aws, Bytes, Config, Deliveries, Destination, Folder, InputTransformer, Journal, Limits, Named, Plugin, Rule,
+    Secret, Sign, Spanned, Stacks, Target, TrialType,
 };
 use super::diagnostics::{Problem, Problems};
 use super::grants::Access;
-use super::origin::Origin;
 use super::settings::Isolation;
 use super::{Complaint, duration, size};
 use crate::pattern::suggest;
@@ -24,6 +23,7 @@ pub(super) fn config(document: &Value, problems: &mut Problems) -> Config {
         stacks: table.optional("stacks"),
         journal: table.optional("journal"),
         deliveries: table.optional("deliveries"),
+        secrets: table.optional("secrets").unwrap_or_default(),
         plugins: table.optional("plugins").unwrap_or_default(),
         rules: table.optional("rules").unwrap_or_default(),
     };
@@ -93,6 +93,82 @@ impl Read for Plugin {
     }
 }
 
+impl Read for Secret {
+    fn read(value: &Value, problems: &mut Problems) -> Option<Self> {
+        let mut table = Table::open(value, problems)?;
+        let secret = Self { env: table.optional("env"), file: table.optional("file") };
+        table.close()?;
+        Some(secret)
+    }
+}
+
+impl Read for Destination {
+    fn read(value: &Value, problems: &mut Problems) -> Option<Self> {
+        if let Kind::String(_) = value.kind {
+            return Some(Self {
+                url: Read::read(value, problems)?,
+                methods: None,
+                addresses: Vec::new(),
+                secrets: Vec::new(),
+                sign: None,
+                certificate_authority: None,
+                time: None,
+                request_size: None,
+                response_size: None,
+            });
+        }
+        if !matches!(value.kind, Kind::Object(_)) {
+            let help = "write \"https://api.example.com\" or { url = \"https://api.example.com\" }";
+            wrong_type(value, "a URL or a table", help, problems);
+            return None;
+        }
+        let mut table = Table::open(value, problems)?;
+        let url = table.required("url", "\"https://api.example.com\"");
+        let methods = table.optional("methods");
+        let addresses = table.optional("addresses").unwrap_or_default();
+        let secrets = table.optional("secrets").unwrap_or_default();
+        let sign = table.optional("sign");
+        let certificate_authority = table.optional("certificate-authority");
+        let time = table.optional("time");
+        let request_size = table.optional("request-size");
+        let response_size = table.optional("response-size");
+        table.close()?;
+        Some(Self {
+            url: url?,
+            methods,
+            addresses,
+            secrets,
+            sign,
+            certificate_authority,
+            time,
+            request_size,
+            response_size,
+        })
+    }
+}
+
+impl Read for Sign {
+    fn read(value: &Value, problems: &mut Problems) -> Option<Self> {
+        let mut table = Table::open(value, problems)?;
+        let aws = table.required("aws", "{ service = \"s3\", region = \"eu-central-1\" }");
+        table.close()?;
+        Some(Self { aws: aws? })
+    }
+}
+
+impl Read for Aws {
+    fn read(value: &Value, problems: &mut Problems) -> Option<Self> {
+        let mut table = Table::open(value, problems)?;
+        let service = table.required("service", "\"s3\"");
+        let region = table.required("region", "\"eu-central-1\"");
+        let access_key_id = table.optional("access-key-id");
+        let secret_access_key = table.optional("secret-access-key");
+        let session_token = table.optional("session-token");
+        table.close()?;
+        Some(Self { service: service?, region: region?, access_key_id, secret_access_key, session_token })
+    }
+}
+
 impl Read for Folder {
     fn read(value: &Value, problems: &mut Problems) -> Option<Self> {
         let mut table = Table::open(value, problems)?;
@@ -106,8 +182,12 @@ impl Read for Folder {
 impl Read for Limits {
     fn read(value: &Value, problems: &mut Problems) -> Option<Self> {
         let mut table = Table::open(value, problems)?;
-        let limits =
-            Self { memory: table.optional("memory"), time: table.optional("time"), output: table.optional("output") };
+        let limits = Self {
+            memory: table.optional("memory"),
+            time: table.optional("time"),
+            output: table.optional("output"),
+            http_requests: table.optional("http-requests"),
+        };
         table.close()?;
         Some(limits)
     }
@@ -192,13 +272,6 @@ impl Read for Access {
 impl Read for Isolation {
     fn read(value: &Value, problems: &mut Problems) -> Option<Self> {
         word(value, [("reuse", Self::Reuse), ("per-event", Self::PerEvent)], problems)
-    }
-}
-
-impl Read for Origin {
-    fn read(value: &Value, problems: &mut Problems) -> Option<Self> {
-        let text: Spanned<String> = Read::read(value, problems)?;
-        text.value.parse().map_err(|complaint| problems.complain(&value.span, complaint)).ok()
     }
 }
 

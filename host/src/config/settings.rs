@@ -21,7 +21,7 @@ pub struct PluginSettings {
     pub concurrency: u32,
 }
 
-/// How much of the machine an instance may take.
+/// How much of the machine an instance may take, but for what is said of the whole plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The most memory, in bytes.
@@ -30,6 +30,8 @@ pub struct Limits {
     pub time: Duration,
     /// The most that a call may log and print, in bytes.
     pub output: u64,
+    /// The most HTTP requests that the plugin, not one instance of it, may have under way: 1 to 1024.
+    pub http_requests: u32,
 }
 
 /// Whether instances are kept for later calls.
@@ -55,8 +57,8 @@ impl Default for PluginSettings {
 }
 
 impl Default for Limits {
-    /// 64 MiB, 10 seconds, 1 MiB.
+    /// 64 MiB, 10 seconds, 1 MiB, 16 requests.
     fn default() -> Self {
-        Self { memory: 64 << 20, time: Duration::from_secs(10), output: 1 << 20 }
+        Self { memory: 64 << 20, time: Duration::from_secs(10), output: 1 << 20, http_requests: 16 }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use expect_test::expect_file;
 
-use super::{Access, Config, Diagnostics, Isolation, PluginSettings};
+use super::{Access, Config, Diagnostics, Isolation, PluginSettings, Secret};
 use crate::pattern::Scratch;
 use crate::rules::Input;
 use crate::rules::input::Path as EventPath;
@@ -72,6 +72,17 @@ fn a_file_that_cannot_be_read_is_named() {
 }
 
 #[test]
+fn rules_can_be_read_where_the_secrets_are_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("rules.toml");
+    let text = "[secrets.a]\nfile = 'absent'\n[plugins.p]\nhttp = [{ url = 'https://a', secrets = ['a'], certificate-authority = 'absent' }]\n";
+    std::fs::write(&file, text).expect("a file");
+    assert!(Config::load_rules(&file).is_ok());
+    let problems = Config::load(&file, folder.path()).expect_err("the secret and the certificate are missing");
+    assert_eq!(problems.iter().map(|problem| problem.line).collect::<Vec<_>>(), [Some(2), Some(4)]);
+}
+
+#[test]
 fn problems_know_line_and_column() {
     let problems = parse("# ü\n[journal]\nretention = \"ü\"\n\n[[rules]]\n").expect_err("wrong");
     let places: Vec<_> = problems.iter().map(|problem| (problem.message, problem.line, problem.column)).collect();
@@ -111,19 +122,25 @@ fn everything_can_be_set() {
         [deliveries]
         maximum-depth = 1000
 
+        [secrets.hook]
+        env = "CARGO_PKG_NAME"
+
         [plugins.p]
         kv = { b = "read" }
         trials = "read-write"
         emit = ["p", "OnlineTrial"]
-        http = ["https://*.example.com"]
+        http = [
+            "https://*.example.com",
+            { url = "https://api.example.org/v1/", methods = ["PUT"], addresses = ["10.0.0.0/8"], secrets = ["hook"], time = "1s", request-size = 0, response-size = "64MiB", sign = { aws = { service = "sqs", region = "eu-central-1", access-key-id = "hook", secret-access-key = "hook", session-token = "hook" } } },
+        ]
         folders = { here = { path = "sub", access = "read" }, all = { path = "${data}", access = "read-write" }, abs = { path = "/x", access = "read" } }
-        limits = { memory = "1MiB", time = "500ms", output = 2048 }
+        limits = { memory = "1MiB", time = "500ms", output = 2048, http-requests = 1024 }
         isolation = "per-event"
         concurrency = 1
         [plugins.p.config]
         whole = -1
         real = 2.5
-        text = "t"
+        text = "t ${secret:hook}"
         list = [true, { day = 2020-01-02 }]
 
         [[rules]]
@@ -149,7 +166,17 @@ fn everything_can_be_set() {
     let plugin = &config.plugins["p"];
     assert_eq!(plugin.grants.kv["b"], Access::Read);
     assert!(plugin.grants.emit.contains("OnlineTrial"));
-    assert!(plugin.grants.http[0].allows("https", "a.example.com", 443));
+    assert!(plugin.grants.http[0].allows("GET", &"https://a.example.com/".parse().expect("a URL")));
+    let destination = &plugin.grants.http[1];
+    assert_eq!(destination.to_string(), "https://api.example.org/v1");
+    assert!(destination.allows("PUT", &"https://api.example.org/v1/x".parse().expect("a URL")));
+    assert!(destination.reaches([10, 1, 2, 3].into()) && !destination.reaches([11, 1, 2, 3].into()));
+    assert_eq!(
+        (destination.time, destination.request_size, destination.response_size),
+        (Duration::from_secs(1), 0, 64 << 20)
+    );
+    assert_eq!(destination.all_secrets().map(Secret::expose).collect::<Vec<_>>(), ["trialbridge"; 4]);
+    assert_eq!(plugin.limits.http_requests, 1024);
     let path = |name: &str| plugin.grants.folders[name].path.display().to_string();
     assert_eq!([path("here"), path("all"), path("abs")], ["/etc/trialbridge/sub", "/var/lib/trialbridge", "/x"]);
     assert_eq!(
@@ -159,7 +186,7 @@ fn everything_can_be_set() {
     assert_eq!((plugin.isolation, plugin.concurrency), (Isolation::PerEvent, 1));
     assert_eq!(
         serde_json::to_string(&plugin.config).expect("JSON"),
-        r#"{"whole":-1,"real":2.5,"text":"t","list":[true,{"day":"2020-01-02"}]}"#
+        r#"{"whole":-1,"real":2.5,"text":"t ${secret:hook}","list":[true,{"day":"2020-01-02"}]}"#
     );
 
     let rule = config.rules.rule("r").expect("a rule");

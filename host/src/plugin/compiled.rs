@@ -47,6 +47,9 @@ pub enum LoadError {
         /// The lines that grant it.
         lines: Vec<String>,
     },
+    /// Its HTTP destinations, or the secrets for them, cannot be handled.
+    #[error("its HTTP destinations cannot be set up: {0}")]
+    Http(String),
     /// A granted folder cannot be opened.
     #[error("the folder {} that is granted as `{name}` cannot be opened: {reason}", path.display())]
     Folder {

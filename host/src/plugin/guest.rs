@@ -10,9 +10,10 @@ use wasmtime_wasi::{FsPerms, HostWallClock, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::Call;
-use super::capability::http::Egress;
+use super::capability::http::Http;
 use super::compiled::LoadError;
 use super::effects::Effects;
+use super::egress::{Egress, Requests};
 use super::output::Output;
 use super::runtime::Runtime;
 use crate::clock::Clock;
@@ -39,8 +40,10 @@ pub(super) struct Guest {
     wasi: WasiCtx,
     /// Its wasi:http.
     http: WasiHttpCtx,
-    /// Where its requests may go.
-    egress: Egress,
+    /// What takes its requests.
+    requests: Http,
+    /// Its way out, and what knows its secrets.
+    pub(super) egress: Arc<Egress>,
     /// How much it may take of the machine.
     pub(super) limiter: Limiter,
 }
@@ -51,6 +54,8 @@ pub(super) struct Current {
     pub(super) call: Call,
     /// What it wants so far.
     pub(super) effects: Effects,
+    /// What became of its requests so far.
+    pub(super) requests: Requests,
 }
 
 /// Refuses growth beyond the limits with an error that says which, instead of the failed allocation that guests report as
@@ -66,8 +71,13 @@ pub(super) struct Limiter {
 
 impl Guest {
     /// The state of a new instance.
-    pub(super) fn new(plugin: &str, settings: &Arc<PluginSettings>, runtime: &Runtime) -> Result<Self, LoadError> {
-        let output = Output::new(plugin, settings.limits.output);
+    pub(super) fn new(
+        plugin: &str,
+        settings: &Arc<PluginSettings>,
+        egress: &Arc<Egress>,
+        runtime: &Runtime,
+    ) -> Result<Self, LoadError> {
+        let output = Output::new(plugin, settings.limits.output, egress.clone());
         let mut wasi = WasiCtx::builder();
         wasi.stdout(output.clone()).stderr(output.clone()).wall_clock(GuestClock(runtime.clock.clone()));
         wasi.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
@@ -92,9 +102,16 @@ impl Guest {
             table: ResourceTable::new(),
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
-            egress: Egress::new(plugin, &settings.grants.http),
+            requests: Http::new(egress.clone()),
+            egress: egress.clone(),
             limiter: Limiter::new(settings.limits.memory),
         })
+    }
+
+    /// Makes a call the one that runs.
+    pub(super) fn begin_call(&mut self, current: Current) {
+        self.requests.begin_call(&current.call.idempotency_key, current.requests.clone());
+        self.current = Some(current);
     }
 }
 
@@ -118,7 +135,7 @@ impl WasiView for Guest {
 
 impl WasiHttpView for Guest {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.egress }
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.requests }
     }
 }
 

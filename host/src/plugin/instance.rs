@@ -10,6 +10,7 @@ use super::bindings::trialbridge::plugin::types::{Delivery, Description, Event};
 use super::bindings::{Core, CorePre};
 use super::compiled::{Compiled, one_line};
 use super::effects::Effects;
+use super::egress::{Egress, Requests};
 use super::guest::{Current, Guest};
 use super::runtime::Runtime;
 use super::{Call, CallError};
@@ -32,9 +33,10 @@ impl Instance {
         plugin: &str,
         compiled: &Compiled,
         settings: &Arc<PluginSettings>,
+        egress: &Arc<Egress>,
         runtime: &Runtime,
     ) -> Result<Self, CallError> {
-        Self::instantiate(plugin, &compiled.pre, settings, runtime).await.map_err(CallError::Instantiate)
+        Self::instantiate(plugin, &compiled.pre, settings, egress, runtime).await.map_err(CallError::Instantiate)
     }
 
     /// How many calls it has taken.
@@ -49,18 +51,19 @@ impl Instance {
         let event = wit_event(&call);
         let delivery = wit_delivery(&call, &self.store.data().plugin);
         self.store.data().output.begin_call();
-        self.store.data_mut().current = Some(Current { call, effects: Effects::default() });
+        self.store.data_mut().begin_call(Current { call, effects: Effects::default(), requests: Requests::default() });
         self.store.set_epoch_deadline(1);
         let answer = self.exports.trialbridge_plugin_handler().call_handle(&mut self.store, &event, &delivery).await;
         self.store.data().output.end_call();
         let effects = self.store.data_mut().current.take().map(|current| current.effects).unwrap_or_default();
+        let shown = |reason: String| self.store.data().egress.redactor.text(&reason).into_owned();
         match answer {
             Ok(Ok(())) => Ok(effects),
-            Ok(Err(Failure::Retry(reason))) => Err(CallError::Retry(reason)),
+            Ok(Err(Failure::Retry(reason))) => Err(CallError::Retry(shown(reason))),
             Ok(Err(Failure::RetryAfter((millis, reason)))) => {
-                Err(CallError::RetryAfter(Duration::from_millis(millis), reason))
+                Err(CallError::RetryAfter(Duration::from_millis(millis), shown(reason)))
             }
-            Ok(Err(Failure::Permanent(reason))) => Err(CallError::Permanent(reason)),
+            Ok(Err(Failure::Permanent(reason))) => Err(CallError::Permanent(shown(reason))),
             Err(error) => Err(CallError::Trap(explain(&error))),
         }
     }
@@ -69,9 +72,10 @@ impl Instance {
         plugin: &str,
         pre: &CorePre<Guest>,
         settings: &Arc<PluginSettings>,
+        egress: &Arc<Egress>,
         runtime: &Runtime,
     ) -> Result<Self, String> {
-        let guest = Guest::new(plugin, settings, runtime).map_err(|error| error.to_string())?;
+        let guest = Guest::new(plugin, settings, egress, runtime).map_err(|error| error.to_string())?;
         let mut store = Store::new(&runtime.engine, guest);
         store.limiter(|guest| &mut guest.limiter);
         // A guest that has used up its slice lets others run, and goes on. Its time limit is kept by whoever waits for it.
@@ -87,7 +91,8 @@ pub(super) async fn describe(pre: &CorePre<Guest>, runtime: &Runtime) -> Result<
     let _running = runtime.running();
     let settings = Arc::new(PluginSettings::default());
     let ask = async {
-        let mut instance = Instance::instantiate("describe", pre, &settings, runtime).await?;
+        let egress = Arc::new(Egress::new("describe", &settings, runtime)?);
+        let mut instance = Instance::instantiate("describe", pre, &settings, &egress, runtime).await?;
         let handler = instance.exports.trialbridge_plugin_handler();
         handler.call_describe(&mut instance.store).await.map_err(|error| explain(&error))
     };

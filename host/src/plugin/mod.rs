@@ -12,6 +12,7 @@
 //! * `guest`: the state behind a guest: its limits, its grants, its effects
 //! * `effects`: what a call wants changed, and what it has read
 //! * `capability`: one file for each interface of wit/
+//! * `egress`: what leaves the daemon: requests to granted destinations, with secrets put in
 //! * `registry`: the plugins in force
 //!
 //! This module knows neither rules nor deliveries.
@@ -21,6 +22,7 @@ mod cache;
 mod capability;
 mod compiled;
 pub mod effects;
+mod egress;
 mod guest;
 mod instance;
 mod needs;
@@ -34,9 +36,11 @@ use std::time::Duration;
 pub(crate) use self::compiled::hash;
 pub use self::compiled::{Compiled, LoadError};
 pub use self::effects::Effects;
+pub use self::egress::{Resolver, SystemResolver};
 pub use self::registry::{Registry, State, Status};
-pub use self::runtime::Runtime;
+pub use self::runtime::{Options, Runtime};
 
+use self::egress::Egress;
 use self::instance::Instance;
 use crate::clock::Timestamp;
 use crate::config::{Isolation, PluginSettings};
@@ -53,6 +57,8 @@ pub struct Plugin {
     compiled: Arc<Compiled>,
     /// The grants, limits and configuration.
     settings: Arc<PluginSettings>,
+    /// Its way out.
+    egress: Arc<Egress>,
     /// What it runs on.
     runtime: Arc<Runtime>,
     /// Instances that wait for the next call.
@@ -110,7 +116,7 @@ impl Plugin {
     /// # Errors
     ///
     /// [`LoadError::Needs`] if it needs something that `settings` do not grant, [`LoadError::Folder`] if a granted folder cannot
-    /// be opened.
+    /// be opened, [`LoadError::Http`] if its destinations are more than can be handled.
     pub fn new(
         id: &str,
         compiled: Arc<Compiled>,
@@ -122,8 +128,9 @@ impl Plugin {
             return Err(LoadError::Needs { id: id.to_owned(), lines: missing });
         }
         guest::check_folders(&settings.grants)?;
+        let egress = Arc::new(Egress::new(id, &settings, &runtime).map_err(LoadError::Http)?);
         let slots = tokio::sync::Semaphore::new(settings.concurrency as usize);
-        Ok(Self { id: id.to_owned(), compiled, settings, runtime, idle: Mutex::default(), slots })
+        Ok(Self { id: id.to_owned(), compiled, settings, egress, runtime, idle: Mutex::default(), slots })
     }
 
     /// The stem of its file's name.
@@ -152,7 +159,7 @@ impl Plugin {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut instance = match idle {
             Some(instance) => instance,
-            None => Instance::new(&self.id, &self.compiled, &self.settings, &self.runtime).await?,
+            None => Instance::new(&self.id, &self.compiled, &self.settings, &self.egress, &self.runtime).await?,
         };
         let limit = self.settings.limits.time;
         let outcome = match tokio::time::timeout(limit, instance.handle(call, &self.runtime)).await {

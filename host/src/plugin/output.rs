@@ -7,6 +7,8 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
+use super::egress::Egress;
+
 /// The longest line of standard output, in bytes; a longer one is broken.
 const LINE: usize = 4096;
 
@@ -17,6 +19,8 @@ pub(super) struct Output(Arc<Mutex<State>>);
 struct State {
     /// Whose words they are.
     plugin: String,
+    /// What knows the secrets that the words must not have.
+    egress: Arc<Egress>,
     /// How many bytes a call may say.
     limit: u64,
     /// How many more this call may say.
@@ -31,8 +35,8 @@ struct State {
 pub(super) struct Exceeded(u64);
 
 impl Output {
-    pub(super) fn new(plugin: &str, limit: u64) -> Self {
-        Self(Arc::new(Mutex::new(State { plugin: plugin.to_owned(), limit, left: limit, line: Vec::new() })))
+    pub(super) fn new(plugin: &str, limit: u64, egress: Arc<Egress>) -> Self {
+        Self(Arc::new(Mutex::new(State { plugin: plugin.to_owned(), egress, limit, left: limit, line: Vec::new() })))
     }
 
     /// Gives the next call its whole limit.
@@ -62,7 +66,8 @@ impl State {
     fn print(&mut self) {
         if !self.line.is_empty() {
             let line = String::from_utf8_lossy(&self.line);
-            tracing::info!(target: "trialbridge::guest", plugin = %self.plugin, "{}", line.trim_end());
+            let line = self.egress.redactor.text(line.trim_end());
+            tracing::info!(target: "trialbridge::guest", plugin = %self.plugin, "{line}");
             self.line.clear();
         }
     }

@@ -11,6 +11,7 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConf
 
 use super::bindings::Core;
 use super::cache::Cache;
+use super::egress::{Key, Resolver, SystemResolver};
 use super::guest::Guest;
 use crate::clock::Clock;
 use crate::storage::Storage;
@@ -39,23 +40,49 @@ pub struct Runtime {
     pub(super) clock: Arc<dyn Clock>,
     /// Where compiled code is kept, if it is.
     pub(super) cache: Option<Cache>,
+    /// What looks the hosts of their requests up.
+    pub(super) resolver: Arc<dyn Resolver>,
+    /// What their placeholders for secrets are made with.
+    pub(super) placeholder_key: Key,
     /// How many calls run now. The epoch clock stands still without any.
     running: AtomicUsize,
     /// The epoch clock's thread.
     ticker: thread::Thread,
 }
 
+/// What a runtime may be given besides.
+pub struct Options {
+    /// What looks the hosts of guests' requests up: the system unless said.
+    pub resolver: Arc<dyn Resolver>,
+    /// The folder in which compiled code is kept: none unless said.
+    pub cache: Option<PathBuf>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { resolver: Arc::new(SystemResolver), cache: None }
+    }
+}
+
 /// Lets the epoch clock run while it lives.
 pub(super) struct Running<'a>(&'a Runtime);
 
 impl Runtime {
-    /// A runtime whose guests read `storage` and are told the time by `clock`. Compiled code is kept in the folder `cache`, if there
-    /// is one.
+    /// A runtime whose guests read `storage` and are told the time by `clock`.
     ///
     /// # Errors
     ///
     /// If the machine lacks something that WebAssembly needs: address space, threads.
-    pub fn new(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>, cache: Option<PathBuf>) -> anyhow::Result<Arc<Self>> {
+    pub fn new(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<Self>> {
+        Self::with(storage, clock, Options::default())
+    }
+
+    /// The same with options.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Runtime::new`].
+    pub fn with(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>, options: Options) -> anyhow::Result<Arc<Self>> {
         let (engine, linker) = engine().map_err(|error| anyhow::anyhow!("WebAssembly cannot be set up: {error:#}"))?;
         let (sender, receiver) = std::sync::mpsc::channel::<Weak<Self>>();
         let ticker = thread::Builder::new().name("plugin-epoch".to_owned()).spawn(move || {
@@ -68,7 +95,9 @@ impl Runtime {
             linker,
             storage,
             clock,
-            cache: cache.map(Cache::new),
+            cache: options.cache.map(Cache::new),
+            resolver: options.resolver,
+            placeholder_key: Key::new(),
             running: AtomicUsize::new(0),
             ticker: ticker.thread().clone(),
         });

@@ -54,6 +54,8 @@ pub(super) struct Builder {
     config: Config,
     /// The text of rules.toml when it was last looked at.
     config_text: Option<String>,
+    /// Why what was last looked at could not be put in force, if so.
+    rejected: Option<String>,
     /// The hash of each plugin's file when it was last looked at.
     seen: BTreeMap<String, String>,
     /// The plugins that can be put in force.
@@ -81,7 +83,7 @@ impl Builder {
     /// A builder that starts with `config` and no plugins.
     pub(super) fn new(paths: Paths, runtime: Arc<Runtime>, config: Config) -> Self {
         let config_text = std::fs::read_to_string(&paths.config).ok();
-        Self { paths, runtime, config, config_text, seen: BTreeMap::new(), plugins: BTreeMap::new() }
+        Self { paths, runtime, config, config_text, rejected: None, seen: BTreeMap::new(), plugins: BTreeMap::new() }
     }
 
     pub(super) fn paths(&self) -> &Paths {
@@ -96,14 +98,33 @@ impl Builder {
         self.plugins.clone()
     }
 
-    /// Reads rules.toml, if it changed since the last look, and rebuilds the plugins whose settings it changes. Answers
-    /// with the number of rules.
+    /// Reads rules.toml, if it or the secrets it names changed since the last look, and rebuilds the plugins whose settings it
+    /// changes. Answers with the number of rules.
     pub(super) fn look_at_config(&mut self) -> Result<Option<usize>, String> {
         let text = std::fs::read_to_string(&self.paths.config).ok();
-        if text == self.config_text {
+        let same_text = text == self.config_text;
+        // A secret may have changed elsewhere, and what was missing may be there now.
+        if same_text && self.rejected.is_none() && !self.config.names_secrets() {
             return Ok(None);
         }
         self.config_text = text;
+        let prepared = self.prepare();
+        let same_outcome = match &prepared {
+            Ok((config, _)) => self.rejected.is_none() && config.plugins == self.config.plugins,
+            Err(error) => self.rejected.as_ref() == Some(error),
+        };
+        if same_text && same_outcome {
+            return Ok(None);
+        }
+        self.rejected = prepared.as_ref().err().cloned();
+        (self.config, self.plugins) = prepared?;
+        // Files that were refused for a grant may be good now.
+        self.seen.retain(|id, _| self.plugins.contains_key(id));
+        Ok(Some(self.config.rules.rules().len()))
+    }
+
+    /// What rules.toml says now, and the plugins that serve under it.
+    fn prepare(&self) -> Result<(Config, BTreeMap<String, Arc<Plugin>>), String> {
         let config = Config::load(&self.paths.config, &self.paths.data).map_err(|error| error.to_string())?;
         make_folders(&config).map_err(|error| error.to_string())?;
         let mut plugins = BTreeMap::new();
@@ -113,11 +134,7 @@ impl Builder {
                 .map_err(|error| format!("the plugin {id} serves and could not any more: {error}"))?;
             plugins.insert(id.clone(), rebuilt);
         }
-        self.plugins = plugins;
-        self.config = config;
-        // Files that were refused for a grant may be good now.
-        self.seen.retain(|id, _| self.plugins.contains_key(id));
-        Ok(Some(self.config.rules.rules().len()))
+        Ok((config, plugins))
     }
 
     /// Makes the folders that the configuration speaks of.
@@ -202,7 +219,7 @@ pub async fn check(config: &Path, plugins: &Path, data: &Path) -> anyhow::Result
             return Ok(Checked { config: Err(diagnostics), plugins: Vec::new(), warnings });
         }
     };
-    let runtime = Runtime::new(Arc::new(MemoryStorage::new()), Arc::new(SystemClock::default()), None)?;
+    let runtime = Runtime::new(Arc::new(MemoryStorage::new()), Arc::new(SystemClock::default()))?;
     let paths = Paths { config: config.to_owned(), plugins: plugins.to_owned(), data: data.to_owned() };
     let mut builder = Builder::new(paths, runtime, loaded);
     builder.make_folders()?;

@@ -2,8 +2,10 @@
 //!
 //! * [`World`]: a daemon in this process, with a clock that is moved by hand and a store in memory
 //! * [`process`]: the real binary, as a process of its own
+//! * [`server`]: somebody that plugins talk to
 
 pub(crate) mod process;
+pub(crate) mod server;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use trialbridge::Host;
 use trialbridge::clock::{ManualClock, Timestamp};
 use trialbridge::event::{Event, Recorded};
 use trialbridge::host::Builder;
+use trialbridge::plugin::Resolver;
 use trialbridge::storage::memory::MemoryStorage;
 use trialbridge::storage::{KeyRange, Storage};
 
@@ -40,6 +43,25 @@ impl World {
             install(&folder.path().join("plugins"), name, bytes);
         }
         let daemon = Self::daemon(folder.path(), &folder).storage(Arc::new(MemoryStorage::new()));
+        Self::start(daemon, folder, Arc::new(ManualClock::new(START))).await
+    }
+
+    /// The same, with these files beside its rules, and with somebody else than the system to look hosts up.
+    pub(crate) async fn with_network(
+        rules: &str,
+        plugins: &[(&str, &[u8])],
+        files: &[(&str, &str)],
+        resolver: Arc<dyn Resolver>,
+    ) -> Self {
+        let folder = with_rules(rules);
+        std::fs::create_dir(folder.path().join("plugins")).unwrap();
+        for (name, bytes) in plugins {
+            install(&folder.path().join("plugins"), name, bytes);
+        }
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let daemon = Self::daemon(folder.path(), &folder).storage(Arc::new(MemoryStorage::new())).resolver(resolver);
         Self::start(daemon, folder, Arc::new(ManualClock::new(START))).await
     }
 

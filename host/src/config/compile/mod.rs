@@ -1,5 +1,6 @@
 //! Authored ─► compiled, or what is wrong with the meaning.
 
+mod egress;
 mod input;
 mod plugin;
 mod rule;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use super::authored::{self, Bytes, Spanned};
 use super::diagnostics::{Problem, Problems};
 use super::name::Grammar;
-use super::{Complaint, Config, Deliveries, Journal, Stacks, duration, name, size};
+use super::{Complaint, Config, Deliveries, Journal, Outside, Stacks, duration, name, size};
 use crate::pattern::value::Span;
 
 /// A day.
@@ -29,6 +30,8 @@ pub(super) struct Compiler<'a> {
     pub(super) base: &'a Path,
     /// The daemon's data folder.
     pub(super) data: &'a Path,
+    /// What becomes of secrets and certificates.
+    pub(super) outside: Outside,
     /// What is wrong.
     pub(super) problems: &'a mut Problems,
 }
@@ -46,9 +49,10 @@ impl Compiler<'_> {
             self.name(&name::TRIAL_TYPE, &name);
             config.trials.insert(name.value, self.trial_type(&trial));
         }
+        let secrets = self.secrets(authored.secrets);
         for (name, plugin) in authored.plugins {
             self.name(&name::PLUGIN, &name);
-            config.plugins.insert(name.value, self.plugin(plugin));
+            config.plugins.insert(name.value, self.plugin(plugin, &secrets));
         }
         config.rules = Arc::new(self.rules(authored.rules));
         config

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
+use super::egress::Secrets;
 use super::{Bytes, Compiler, name};
 use crate::config::authored::{self, Spanned};
 use crate::config::{Folder, Grants, Limits, PluginSettings};
@@ -14,14 +15,15 @@ use crate::pattern::value::{Kind, Value};
 const MAX_SOURCE: usize = 256;
 
 impl Compiler<'_> {
-    pub(super) fn plugin(&mut self, authored: authored::Plugin) -> PluginSettings {
+    pub(super) fn plugin(&mut self, authored: authored::Plugin, secrets: &Secrets) -> PluginSettings {
         let default = PluginSettings::default();
+        self.placeholders(&authored);
         PluginSettings {
             config: authored.config.iter().map(|(name, value)| (name.value.clone(), json(value))).collect(),
             limits: authored.limits.as_ref().map_or(default.limits, |limits| self.limits(limits)),
             isolation: authored.isolation.unwrap_or_default(),
             concurrency: self.within("concurrency", &authored.concurrency, default.concurrency, (1, 256)),
-            grants: self.grants(authored),
+            grants: self.grants(authored, secrets),
         }
     }
 
@@ -33,11 +35,13 @@ impl Compiler<'_> {
             memory: self.within("memory", &authored.memory, Bytes(default.memory), bytes(1 << 20, 4 << 30)).0,
             time: self.within("time", &authored.time, default.time, seconds),
             output: self.within("output", &authored.output, Bytes(default.output), bytes(1 << 10, 1 << 30)).0,
+            http_requests: self.within("http-requests", &authored.http_requests, default.http_requests, (1, 1024)),
         }
     }
 
-    fn grants(&mut self, authored: authored::Plugin) -> Grants {
-        let mut grants = Grants { trials: authored.trials, http: authored.http, ..Grants::default() };
+    fn grants(&mut self, authored: authored::Plugin, secrets: &Secrets) -> Grants {
+        let mut grants = Grants { trials: authored.trials, ..Grants::default() };
+        grants.http = authored.http.iter().filter_map(|destination| self.destination(destination, secrets)).collect();
         for (bucket, access) in authored.kv {
             self.name(&name::BUCKET, &bucket);
             grants.kv.insert(bucket.value, access);

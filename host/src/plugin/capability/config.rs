@@ -5,6 +5,6 @@ use crate::plugin::guest::Guest;
 
 impl Host for Guest {
     fn get(&mut self) -> wasmtime::Result<String> {
-        Ok(serde_json::to_string(&self.settings.config)?)
+        Ok(self.egress.placeholders.show(serde_json::to_string(&self.settings.config)?))
     }
 }

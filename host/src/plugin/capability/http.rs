@@ -1,52 +1,58 @@
-//! `wasi:http`: requests to granted destinations.
+//! `wasi:http`: requests to granted destinations. What may be sent, and how, is `plugin::egress`'s to say.
+
+use std::sync::Arc;
 
 use http::{Request, Response};
-use http_body_util::BodyExt;
-use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody, WasiHttpHooks, default_send_request};
+use tracing::Instrument;
+use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody, WasiHttpHooks};
 
-use crate::config::Origin;
+use crate::plugin::egress::{Egress, Requests};
 
-/// Where a guest's requests may go.
-pub(in crate::plugin) struct Egress {
-    plugin: String,
-    granted: Vec<Origin>,
-}
-
-impl Egress {
-    pub(in crate::plugin) fn new(plugin: &str, granted: &[Origin]) -> Self {
-        Self { plugin: plugin.to_owned(), granted: granted.to_vec() }
-    }
-
-    fn allows(&self, uri: &http::Uri) -> bool {
-        let scheme = uri.scheme_str().unwrap_or("https");
-        let port = uri.port_u16().unwrap_or(if scheme == "http" { 80 } else { 443 });
-        uri.host().is_some_and(|host| self.granted.iter().any(|origin| origin.allows(scheme, host, port)))
-    }
+/// Takes a guest's requests.
+pub(in crate::plugin) struct Http {
+    egress: Arc<Egress>,
+    /// What all requests of the call that runs are marked with; nothing during `describe`.
+    idempotency_key: Option<String>,
+    /// What became of the requests of the call that runs.
+    requests: Requests,
 }
 
 /// What carries the errors of a body.
 type Transmission = Box<dyn Future<Output = Result<(), Error>> + Send>;
 
-impl WasiHttpHooks for Egress {
+impl Http {
+    pub(in crate::plugin) fn new(egress: Arc<Egress>) -> Self {
+        Self { egress, idempotency_key: None, requests: Requests::default() }
+    }
+
+    /// Says which call the next requests belong to.
+    pub(in crate::plugin) fn begin_call(&mut self, idempotency_key: &str, requests: Requests) {
+        self.idempotency_key = Some(idempotency_key.to_owned());
+        self.requests = requests;
+    }
+}
+
+impl WasiHttpHooks for Http {
+    fn set_host_header(&mut self) -> bool {
+        // It is made from the URL that the request really goes to.
+        false
+    }
+
     fn send_request(
         &mut self,
         request: Request<WasiBody>,
         options: Option<RequestOptions>,
         _errors: Transmission,
     ) -> Box<dyn Future<Output = Result<(Response<WasiBody>, Transmission)>> + Send> {
-        if !self.allows(request.uri()) {
-            let destination = request.uri().authority().map(ToString::to_string).unwrap_or_default();
-            tracing::warn!(
-                target: "trialbridge::guest",
-                plugin = self.plugin,
-                destination,
-                "request denied; to grant it write http = [\"https://...\"] for the plugin in rules.toml"
-            );
-            return Box::new(async { Err(Error::HttpRequestDenied) });
-        }
-        Box::new(async move {
-            let (response, transmission) = default_send_request(request, options).await?;
-            Ok((response.map(BodyExt::boxed_unsync), Box::new(transmission) as Transmission))
-        })
+        let (egress, requests) = (self.egress.clone(), self.requests.clone());
+        let idempotency_key = self.idempotency_key.clone();
+        let send = async move {
+            let options = options.unwrap_or_default();
+            let response = egress.send(request, options, idempotency_key.as_deref(), &requests).await?;
+            // The response is whole, so nothing is left to be transmitted.
+            Ok((response, Box::new(async { Ok(()) }) as Transmission))
+        };
+        // Requests run in tasks of their own, and their log lines belong to the call.
+        Box::new(send.in_current_span())
     }
 }

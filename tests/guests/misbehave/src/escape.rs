@@ -7,8 +7,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::bindings::exports::trialbridge::plugin::handler::Failure;
 use crate::bindings::trialbridge::plugin::trials::Change;
 use crate::bindings::trialbridge::plugin::{events, kv as host_kv, trials as host_trials};
-use crate::bindings::wasi::http::outgoing_handler;
-use crate::bindings::wasi::http::types::{Fields, OutgoingRequest, Scheme};
 use crate::bindings::wasi::random::random as host_random;
 use crate::order::{Order, tell, text};
 
@@ -26,10 +24,6 @@ pub(crate) fn open_socket(order: &Order) -> Result<(), Failure> {
     let port = u16::try_from(order.number("port", 80)).map_err(|error| Failure::Permanent(format!("port: {error}")))?;
     let connected = TcpStream::connect(("127.0.0.1", port));
     tell(vec![("connect", connected.map(|_| port).map_err(|error| error.to_string()))])
-}
-
-pub(crate) fn http(order: &Order) -> Result<(), Failure> {
-    tell(vec![("http", get(order.text("url", "http://127.0.0.1/")).map(|status| format!("status {status}")))])
 }
 
 pub(crate) fn kv(order: &Order) -> Result<(), Failure> {
@@ -74,20 +68,4 @@ pub(crate) fn random() -> Result<(), Failure> {
 pub(crate) fn clock() -> Result<(), Failure> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Err(Failure::Permanent(format!("clock: {}", since.as_millis())))
-}
-
-/// The status that a GET is answered with.
-fn get(url: &str) -> Result<u16, String> {
-    let (scheme, rest) = url.split_once("://").ok_or("the url has no scheme")?;
-    let (authority, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
-    let scheme = if scheme == "http" { Scheme::Http } else { Scheme::Https };
-    let request = OutgoingRequest::new(Fields::new());
-    request.set_scheme(Some(&scheme)).map_err(|()| "the scheme is refused")?;
-    request.set_authority(Some(authority)).map_err(|()| "the authority is refused")?;
-    request.set_path_with_query(Some(path)).map_err(|()| "the path is refused")?;
-    let response = outgoing_handler::handle(request, None).map_err(|error| format!("{error:?}"))?;
-    response.subscribe().block();
-    let answer = response.get().ok_or("there is no answer, although it was announced")?;
-    let answer = answer.map_err(|()| "the answer was taken before")?;
-    answer.map(|answer| answer.status()).map_err(|error| format!("{error:?}"))
 }

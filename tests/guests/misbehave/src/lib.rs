@@ -13,7 +13,8 @@
 //! | `flood-metrics` | | counts new series until it is refused |
 //! | `open-file`, `write-file` | `paths` | opens, or creates, each file |
 //! | `open-socket` | `port` | connects to 127.0.0.1 |
-//! | `http` | `url` | sends a GET |
+//! | `http` | `url`, `method`, `headers`, `body`, `times`, `key` | sends a request with so many times that body; `${config:NAME}` is what the configuration says. With a `key` it keeps the answer in bucket `echo` |
+//! | `say` | `text` | logs it, prints it, and fails with it |
 //! | `kv-denied` | `bucket` | gets, sets, lists, deletes |
 //! | `trials-denied` | `trialId` | gets, lists, updates |
 //! | `emit-denied` | `source` | emits, now and later |
@@ -29,13 +30,14 @@
 //! so that a test can read it. It is told in the same way when it works.
 //!
 //! Members that are left out: `source` is `misbehave`, `detail-type` is `Emitted`, `bucket` is `forbidden`, `trialId` and `key`
-//! are `some`, `paths` is `["/etc/passwd"]`, `how` is `sleep`, `count` is 1, `millis` is 0.
+//! are `some`, `method` is `GET`, `times` is 1, `paths` is `["/etc/passwd"]`, `how` is `sleep`, `count` is 1, `millis` is 0.
 
 mod bindings;
 mod escape;
 mod exhaust;
 mod obey;
 mod order;
+mod request;
 
 use self::bindings::exports::trialbridge::plugin::handler::{Delivery, Description, Event, Failure, Guest};
 use self::order::Order;
@@ -64,6 +66,7 @@ impl Guest for Misbehave {
             "input" => obey::input(&delivery),
             "again" => obey::again(&event, &order),
             "emit" => obey::emit(&order),
+            "say" => obey::say(&order),
             "emit-after" => obey::emit_after(&order),
             "slow" => obey::slow(&order),
             "loop" => exhaust::cpu(),
@@ -79,7 +82,7 @@ impl Guest for Misbehave {
             "open-file" => escape::open_files(&order),
             "write-file" => escape::write_files(&order),
             "open-socket" => escape::open_socket(&order),
-            "http" => escape::http(&order),
+            "http" => request::http(&order),
             "kv-denied" => escape::kv(&order),
             "trials-denied" => escape::trials(&order),
             "emit-denied" => escape::emit(&order),

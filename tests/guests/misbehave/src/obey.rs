@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::bindings::exports::trialbridge::plugin::handler::{Delivery, Event, Failure};
 use crate::bindings::trialbridge::plugin::events::NewEvent;
+use crate::bindings::trialbridge::plugin::log::{self, Level};
 use crate::bindings::trialbridge::plugin::{events, kv};
 use crate::order::{Order, give_up};
 
@@ -50,6 +51,15 @@ pub(crate) fn again(event: &Event, order: &Order) -> Result<(), Failure> {
 
 pub(crate) fn emit_after(order: &Order) -> Result<(), Failure> {
     events::emit_after(&order.event(0), order.millis()).map(drop).map_err(give_up)
+}
+
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "what guests print is to be seen")]
+pub(crate) fn say(order: &Order) -> Result<(), Failure> {
+    let text = order.text("text", "nothing");
+    log::log(Level::Warn, text, &[("field".to_owned(), text.to_owned())]);
+    println!("{text}");
+    eprintln!("{text}");
+    Err(Failure::Permanent(text.to_owned()))
 }
 
 pub(crate) fn slow(order: &Order) -> Result<(), Failure> {

@@ -41,6 +41,11 @@ impl Order {
         }
     }
 
+    /// The members of a member that is an object; none if there is no such.
+    pub(crate) fn members(&self, name: &str) -> Map<String, Value> {
+        self.members.get(name).and_then(Value::as_object).cloned().unwrap_or_default()
+    }
+
     pub(crate) fn millis(&self) -> u64 {
         self.number("millis", 0)
     }
