@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::process::Process;
-use crate::support::{World, guest, install, marked, of_type, resident};
+use crate::support::{World, guest, install, marked, of_type, resident, sha256};
 
 const RULES: &str = r#"
 [trials.ACS]
@@ -110,6 +110,31 @@ async fn files_that_are_no_plugins_never_serve() {
         world.settle().await;
     }
     assert!(world.dead_letters().await.is_empty());
+    world.host.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_trusted_does_not_serve() {
+    let good = guest("misbehave");
+    let hash = sha256(&good);
+    let trusting = |hash: &str| {
+        RULES.replacen("[plugins.misbehave]", &format!("[plugins.misbehave]\ntrust = {{ sha256 = [\"{hash}\"] }}"), 1)
+    };
+    let world = World::new(&trusting(&hash), &[("misbehave", &good)]).await;
+    let serving = || world.host.plugins().statuses()[0].hash.clone();
+    assert_eq!(serving(), Some(hash.clone()));
+
+    install(&world.plugins(), "misbehave", &marked(&good, 1));
+    let refused = world.wait_for_event("PluginRejected").await["error"].to_string();
+    assert!(refused.contains("not trusted") && refused.contains(&sha256(&marked(&good, 1))), "{refused}");
+    assert_eq!(serving(), Some(hash), "the one before serves");
+
+    // Whoever takes the trust away from what serves has to replace it first.
+    let rules = world.folder.path().join("rules.toml");
+    install(&world.plugins(), "misbehave", &good);
+    std::fs::write(&rules, trusting(&"0".repeat(64))).unwrap();
+    let refused = world.wait_for_event("RulesRejected").await["error"].to_string();
+    assert!(refused.contains("serves and could not any more"), "{refused}");
     world.host.shutdown().await;
 }
 

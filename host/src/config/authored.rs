@@ -60,6 +60,13 @@ pub struct Config {
     /// env = "SLACK_WEBHOOK"
     /// ```
     pub secrets: Named<Spanned<Secret>>,
+    /// Which plugin files are believed, for plugins that do not say so themselves. Default: whatever lies in the folder.
+    ///
+    /// ```toml
+    /// [trust]
+    /// keys = ["RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"]
+    /// ```
+    pub trust: Option<Trust>,
     /// What plugins may do, by the stem of the plugin's file. A plugin without a table may do nothing but handle events.
     ///
     /// ```toml
@@ -231,6 +238,37 @@ pub struct Plugin {
     /// concurrency = 4
     /// ```
     pub concurrency: Option<Spanned<u32>>,
+    /// Which files are believed to be this plugin. Default: what `[trust]` says of all plugins.
+    ///
+    /// ```toml
+    /// trust = { sha256 = ["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"] }
+    /// ```
+    pub trust: Option<Trust>,
+}
+
+/// Which files are believed to be a plugin: those with a listed hash, and those with enough signatures by listed keys. Any other
+/// file is refused, and what it was to replace stays in force.
+#[derive(Clone, Debug)]
+pub struct Trust {
+    /// The SHA-256 of files, in hexadecimal, as `sha256sum` prints them. Default: none.
+    ///
+    /// ```toml
+    /// sha256 = ["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"]
+    /// ```
+    pub sha256: Vec<Spanned<String>>,
+    /// Public keys of minisign, the second line of a `minisign.pub`. The signatures of `NAME.wasm` lie beside it, as
+    /// `NAME.wasm.minisig`, and if there are several as `NAME.wasm.ANYTHING.minisig`. Default: none.
+    ///
+    /// ```toml
+    /// keys = ["RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"]
+    /// ```
+    pub keys: Vec<Spanned<String>>,
+    /// How many of the keys must have signed: 1 to as many as there are. Default: 1.
+    ///
+    /// ```toml
+    /// required = 2
+    /// ```
+    pub required: Option<Spanned<u32>>,
 }
 
 /// A destination of HTTP requests: a URL, or a table where there is more to say.

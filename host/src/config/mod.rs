@@ -27,6 +27,7 @@ mod settings;
 pub mod size;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -39,6 +40,7 @@ pub use self::diagnostics::{Diagnostic, Diagnostics};
 pub use self::grants::{Access, Folder, Grants};
 pub use self::secret::Secret;
 pub use self::settings::{Isolation, Limits, PluginSettings};
+pub use self::trust::Trust;
 
 use crate::rules::RuleSet;
 
@@ -55,6 +57,8 @@ pub struct Config {
     pub journal: Journal,
     /// What holds for all deliveries.
     pub deliveries: Deliveries,
+    /// Which files are believed to be plugins that do not say so themselves; all if there is nothing.
+    pub trust: Option<Trust>,
     /// What each plugin may do, by its id. A plugin that is not here has [`PluginSettings::default`].
     pub plugins: BTreeMap<String, PluginSettings>,
     /// The rules.
@@ -117,6 +121,11 @@ enum Outside {
 }
 
 impl Config {
+    /// Which files are believed to be a plugin; all if there is nothing.
+    pub fn trust(&self, plugin: &str) -> Option<&Trust> {
+        self.plugins.get(plugin).and_then(|settings| settings.trust.as_ref()).or(self.trust.as_ref())
+    }
+
     /// Reads the file at `path`. Relative paths in it start from its folder, and `${data}` stands for `data`.
     ///
     /// # Errors

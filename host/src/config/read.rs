@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::authored::{
     Aws, Bytes, Config, Deliveries, Destination, Folder, InputTransformer, Journal, Limits, Named, Plugin, Rule,
-    Secret, Sign, Spanned, Stacks, Target, TrialType,
+    Secret, Sign, Spanned, Stacks, Target, TrialType, Trust,
 };
 use super::diagnostics::{Problem, Problems};
 use super::grants::Access;
@@ -24,6 +24,7 @@ pub(super) fn config(document: &Value, problems: &mut Problems) -> Config {
         journal: table.optional("journal"),
         deliveries: table.optional("deliveries"),
         secrets: table.optional("secrets").unwrap_or_default(),
+        trust: table.optional("trust"),
         plugins: table.optional("plugins").unwrap_or_default(),
         rules: table.optional("rules").unwrap_or_default(),
     };
@@ -87,9 +88,23 @@ impl Read for Plugin {
             limits: table.optional("limits"),
             isolation: table.optional("isolation"),
             concurrency: table.optional("concurrency"),
+            trust: table.optional("trust"),
         };
         table.close()?;
         Some(plugin)
+    }
+}
+
+impl Read for Trust {
+    fn read(value: &Value, problems: &mut Problems) -> Option<Self> {
+        let mut table = Table::open(value, problems)?;
+        let trust = Self {
+            sha256: table.optional("sha256").unwrap_or_default(),
+            keys: table.optional("keys").unwrap_or_default(),
+            required: table.optional("required"),
+        };
+        table.close()?;
+        Some(trust)
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::grants::Grants;
+use super::trust::Trust;
 
 /// What rules.toml says of one plugin. The default, for one it does not mention, grants nothing.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +20,8 @@ pub struct PluginSettings {
     pub isolation: Isolation,
     /// How many of its handlers may run at once: 1 to 256.
     pub concurrency: u32,
+    /// Which files are believed to be it, if that is said of it.
+    pub trust: Option<Trust>,
 }
 
 /// How much of the machine an instance may take, but for what is said of the whole plugin.
@@ -52,6 +55,7 @@ impl Default for PluginSettings {
             limits: Limits::default(),
             isolation: Isolation::default(),
             concurrency: 16,
+            trust: None,
         }
     }
 }

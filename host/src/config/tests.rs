@@ -125,6 +125,9 @@ fn everything_can_be_set() {
         [secrets.hook]
         env = "CARGO_PKG_NAME"
 
+        [trust]
+        keys = ["RWRMWuCKMfxcoZoANMGg3YhYHx1CyKSTyGqMsFEAfP/54Wxif4EIXs2M"]
+
         [plugins.p]
         kv = { b = "read" }
         trials = "read-write"
@@ -137,6 +140,7 @@ fn everything_can_be_set() {
         limits = { memory = "1MiB", time = "500ms", output = 2048, http-requests = 1024 }
         isolation = "per-event"
         concurrency = 1
+        trust = { sha256 = ["9F86D081884C7D659A2FEAA0C55AD015A3BF4F1B2B0B822CD15D6C15B0F00A08"] }
         [plugins.p.config]
         whole = -1
         real = 2.5
@@ -177,6 +181,8 @@ fn everything_can_be_set() {
     );
     assert_eq!(destination.all_secrets().map(Secret::expose).collect::<Vec<_>>(), ["trialbridge"; 4]);
     assert_eq!(plugin.limits.http_requests, 1024);
+    assert!(config.trust("p").is_some_and(|trust| trust.keys.is_empty() && trust.sha256[0].starts_with("9f86d0")));
+    assert_eq!(config.trust("q").map(|trust| trust.required), Some(1));
     let path = |name: &str| plugin.grants.folders[name].path.display().to_string();
     assert_eq!([path("here"), path("all"), path("abs")], ["/etc/trialbridge/sub", "/var/lib/trialbridge", "/x"]);
     assert_eq!(

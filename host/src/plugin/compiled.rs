@@ -50,6 +50,19 @@ pub enum LoadError {
     /// Its HTTP destinations, or the secrets for them, cannot be handled.
     #[error("its HTTP destinations cannot be set up: {0}")]
     Http(String),
+    /// It is not among the files that are believed to be this plugin.
+    #[error(
+        "the file is not trusted: {found}; sign it with `minisign -S -m {id}.wasm`, or under [plugins.{id}] write: \
+         trust = {{ sha256 = [\"{hash}\"] }}"
+    )]
+    Untrusted {
+        /// The plugin.
+        id: String,
+        /// What speaks against it.
+        found: String,
+        /// Its SHA-256.
+        hash: String,
+    },
     /// A granted folder cannot be opened.
     #[error("the folder {} that is granted as `{name}` cannot be opened: {reason}", path.display())]
     Folder {

@@ -7,6 +7,7 @@
 //! * `runtime`: the engine, what guests are linked to, the clock that interrupts them
 //! * `compiled`: from bytes to code, and what can be wrong with them
 //! * `cache`: code that was compiled before
+//! * `trust`: which files are believed
 //! * `needs`: what a plugin says it needs, against what is granted
 //! * `instance`: a guest in its sandbox, kept for later calls
 //! * `guest`: the state behind a guest: its limits, its grants, its effects
@@ -29,6 +30,7 @@ mod needs;
 mod output;
 mod registry;
 mod runtime;
+pub(crate) mod trust;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::{Paths, plugin_id};
 use crate::clock::{SystemClock, Timestamp};
-use crate::config::{Access, Config, Diagnostics};
-use crate::plugin::{Compiled, LoadError, Plugin, Registry, Runtime, Status};
+use crate::config::{Access, Config, Diagnostics, Trust};
+use crate::plugin::{Compiled, LoadError, Plugin, Registry, Runtime, Status, trust};
 use crate::storage::memory::MemoryStorage;
 
 /// What became of a file.
@@ -56,7 +56,7 @@ pub(super) struct Builder {
     config_text: Option<String>,
     /// Why what was last looked at could not be put in force, if so.
     rejected: Option<String>,
-    /// The hash of each plugin's file when it was last looked at.
+    /// The hash of each plugin's file and of its signatures when they were last looked at.
     seen: BTreeMap<String, String>,
     /// The plugins that can be put in force.
     plugins: BTreeMap<String, Arc<Plugin>>,
@@ -129,12 +129,29 @@ impl Builder {
         make_folders(&config).map_err(|error| error.to_string())?;
         let mut plugins = BTreeMap::new();
         for (id, plugin) in &self.plugins {
+            if let Some(trust) = config.trust(id)
+                && config.trust(id) != self.config.trust(id)
+            {
+                self.still_trusted(id, trust, &plugin.compiled().hash)?;
+            }
             let rebuilt = self
                 .with_settings(id, plugin.compiled().clone(), &config)
                 .map_err(|error| format!("the plugin {id} serves and could not any more: {error}"))?;
             plugins.insert(id.clone(), rebuilt);
         }
         Ok((config, plugins))
+    }
+
+    /// Whether a plugin that serves may go on under other rules of trust. A file that was replaced meanwhile is looked at afterwards.
+    fn still_trusted(&self, id: &str, trust: &Trust, serving: &str) -> Result<(), String> {
+        let files = files(&self.paths.plugins).map_err(|error| error.to_string())?;
+        let file = files.into_iter().find(|(found, _)| found == id);
+        let Some((_, Ok(File { bytes, signatures }))) = file else { return Ok(()) };
+        if crate::plugin::hash(&bytes) != serving {
+            return Ok(());
+        }
+        trust::check(id, trust, &bytes, &signatures)
+            .map_err(|error| format!("the plugin {id} serves and could not any more: {error}"))
     }
 
     /// Makes the folders that the configuration speaks of.
@@ -159,17 +176,24 @@ impl Builder {
             changes.push(Change::PluginRemoved { id });
         }
         let mut builds = Vec::new();
-        for (id, bytes) in files {
-            let bytes = match bytes {
-                Ok(bytes) => bytes,
+        for (id, file) in files {
+            let File { bytes, signatures } = match file {
+                Ok(file) => file,
                 Err(error) => {
                     changes.push(Change::PluginRejected { id, error: error.to_string() });
                     continue;
                 }
             };
             let hash = crate::plugin::hash(&bytes);
-            if self.seen.get(&id) != Some(&hash) {
-                self.seen.insert(id.clone(), hash.clone());
+            let look = format!("{hash} {}", crate::plugin::hash(signatures.concat().as_bytes()));
+            if self.seen.get(&id) != Some(&look) {
+                self.seen.insert(id.clone(), look);
+                if let Some(trust) = self.config.trust(&id)
+                    && let Err(error) = trust::check(&id, trust, &bytes, &signatures)
+                {
+                    changes.push(Change::PluginRejected { id, error: error.to_string() });
+                    continue;
+                }
                 let runtime = self.runtime.clone();
                 let known = self.plugins.get(&id).map(|plugin| plugin.compiled().clone());
                 builds.push(async move {
@@ -280,20 +304,36 @@ fn make_folders(config: &Config) -> Result<(), LoadError> {
     Ok(())
 }
 
-type Files = BTreeMap<String, std::io::Result<Vec<u8>>>;
+/// A plugin's file, and what lies beside it.
+struct File {
+    bytes: Vec<u8>,
+    /// The texts of its signatures.
+    signatures: Vec<String>,
+}
 
-/// The plugins' files with their bytes, by id.
+type Files = BTreeMap<String, std::io::Result<File>>;
+
+/// The plugins' files, by id.
 fn files(folder: &Path) -> std::io::Result<Files> {
+    let paths = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
     let mut files = Files::new();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if let Some(id) = plugin_id(&path)
+    for path in &paths {
+        if let Some(id) = plugin_id(path)
             && path.is_file()
         {
-            files.insert(id, std::fs::read(&path));
+            let signatures = paths.iter().filter(|other| is_signature(other, &id));
+            let signatures = signatures.filter_map(|path| std::fs::read_to_string(path).ok()).collect();
+            files.insert(id, std::fs::read(path).map(|bytes| File { bytes, signatures }));
         } else if path.extension().is_some_and(|extension| extension == "wasm") {
             tracing::warn!(file = %path.display(), "not a plugin: its name is not of a-z, 0-9 and -");
         }
     }
     Ok(files)
+}
+
+/// Whether a file is called `ID.wasm.minisig` or `ID.wasm.ANYTHING.minisig`.
+fn is_signature(path: &Path, id: &str) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let rest = name.and_then(|name| name.strip_prefix(id)?.strip_prefix(".wasm.")?.strip_suffix("minisig"));
+    rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }

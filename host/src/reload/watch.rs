@@ -15,12 +15,13 @@ const QUIET: Duration = Duration::from_millis(150);
 /// Watches folders while it lives.
 pub(super) type Watcher = Debouncer<RecommendedWatcher, RecommendedCache>;
 
-/// Notifies `changed` whenever rules.toml or a .wasm file may have changed. Folders are watched and not files, because editors and
+/// Notifies `changed` whenever rules.toml, a .wasm file or a signature of one may have changed. Folders are watched and not files, because editors and
 /// copies replace files.
 pub(super) fn start(config: &Path, plugins: &Path, changed: Arc<Notify>) -> anyhow::Result<Watcher> {
     let config_name = config.file_name().map(ToOwned::to_owned);
     let concerns = move |path: &PathBuf| {
-        path.extension().is_some_and(|extension| extension == "wasm") || path.file_name() == config_name.as_deref()
+        path.extension().is_some_and(|extension| extension == "wasm" || extension == "minisig")
+            || path.file_name() == config_name.as_deref()
     };
     let mut watcher = new_debouncer(QUIET, None, move |result: DebounceEventResult| match result {
         Ok(events) => {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use trialbridge::Host;
 use trialbridge::clock::{ManualClock, Timestamp};
@@ -251,4 +252,9 @@ fn with_rules(rules: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("rules.toml"), rules).unwrap();
     folder
+}
+
+/// The SHA-256 of a file's bytes, as rules.toml has it.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

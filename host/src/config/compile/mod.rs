@@ -5,6 +5,7 @@ mod input;
 mod plugin;
 mod rule;
 mod trial;
+mod trust;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -43,6 +44,7 @@ impl Compiler<'_> {
             stacks: authored.stacks.map(|stacks| Stacks { folder: self.path(&stacks.folder) }),
             journal: authored.journal.map_or_else(Journal::default, |journal| self.journal(&journal)),
             deliveries: authored.deliveries.map_or_else(Deliveries::default, |all| self.deliveries(&all)),
+            trust: authored.trust.map(|trust| self.trust(trust)),
             ..Config::default()
         };
         for (name, trial) in authored.trials {

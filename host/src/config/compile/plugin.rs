@@ -15,7 +15,7 @@ use crate::pattern::value::{Kind, Value};
 const MAX_SOURCE: usize = 256;
 
 impl Compiler<'_> {
-    pub(super) fn plugin(&mut self, authored: authored::Plugin, secrets: &Secrets) -> PluginSettings {
+    pub(super) fn plugin(&mut self, mut authored: authored::Plugin, secrets: &Secrets) -> PluginSettings {
         let default = PluginSettings::default();
         self.placeholders(&authored);
         PluginSettings {
@@ -23,6 +23,7 @@ impl Compiler<'_> {
             limits: authored.limits.as_ref().map_or(default.limits, |limits| self.limits(limits)),
             isolation: authored.isolation.unwrap_or_default(),
             concurrency: self.within("concurrency", &authored.concurrency, default.concurrency, (1, 256)),
+            trust: authored.trust.take().map(|trust| self.trust(trust)),
             grants: self.grants(authored, secrets),
         }
     }
