@@ -27,7 +27,8 @@ impl<'a> Detail<'a> {
     ///
     /// Permanent if it is not.
     pub fn text(&self, name: &str) -> Result<&str, Failure> {
-        self.optional_text(name)?.ok_or_else(|| permanent(format!("the detail of {} has no `{name}`", self.detail_type)))
+        self.optional_text(name)?
+            .ok_or_else(|| permanent(format!("the detail of {} has no `{name}`", self.detail_type)))
     }
 
     /// A member that must be a text, and not an empty one, if it is there. What is `null` is not there.

@@ -37,7 +37,7 @@ macro_rules! export {
         #[cfg(target_arch = "wasm32")]
         const _: () = {
             type Exported = $crate::component::Exported<$plugin>;
-            $crate::component::bindings::export_component!(Exported with_types_in $crate::component::bindings);
+    $crate::component::bindings::export_component!(Exported with_types_in $crate::component::bindings);
         };
     };
 }

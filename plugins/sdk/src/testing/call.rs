@@ -149,8 +149,7 @@ impl Backend for Call {
         let wanted = limit + own.len();
         let stored = state.kv.get(bucket).into_iter().flat_map(|keys| keys.range::<str, _>(range));
         let stored = stored.take_while(|(key, _)| key.starts_with(prefix)).take(wanted);
-        let mut merged: BTreeMap<String, Vec<u8>> =
-            stored.map(|(key, value)| (key.clone(), value.clone())).collect();
+        let mut merged: BTreeMap<String, Vec<u8>> = stored.map(|(key, value)| (key.clone(), value.clone())).collect();
         for key in merged.keys() {
             effects.read(bucket, key)?;
         }

@@ -89,9 +89,7 @@ pub(super) fn status(status: &str) -> Result<(), Error> {
 
 pub(super) fn attributes(changes: &Map<String, Value>) -> Result<(), Error> {
     match changes.keys().find(|name| FIELDS.contains(&name.as_str())) {
-        Some(name) => {
-            Err(Error::Invalid(format!("attributes: `{name}` is a field of the trial, not an attribute")))
-        }
+        Some(name) => Err(Error::Invalid(format!("attributes: `{name}` is a field of the trial, not an attribute"))),
         None => Ok(()),
     }
 }
