@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use trialbridge_plugin::{Failure, Host, permanent};
 
 /// The most warm stacks of one type.
 const MOST_WARM: usize = 1000;
@@ -29,14 +30,17 @@ pub(crate) struct Pool {
 }
 
 impl Config {
-    /// Reads the text of a JSON object.
+    /// Reads what the operator says.
     ///
     /// # Errors
     ///
-    /// Says what is wrong, and in which table of rules.toml.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    /// Permanent; says what is wrong, and in which table of rules.toml.
+    pub(crate) fn read(host: &Host) -> Result<Self, Failure> {
+        Self::parse(&host.config()?).map_err(permanent)
+    }
+
+    fn parse(members: &Map<String, Value>) -> Result<Self, String> {
         let at = |place: &str, reason: &str| format!("[plugins.stack-manager.config{place}]: {reason}");
-        let members: Map<String, Value> = serde_json::from_str(text).map_err(|error| at("", &error.to_string()))?;
         if let Some(unknown) = members.keys().find(|name| !["pools", "public-url"].contains(&name.as_str())) {
             return Err(at("", &format!("unknown field `{unknown}`, expected `pools` or `public-url`")));
         }
@@ -85,8 +89,12 @@ fn is_name(text: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn parse(text: &str) -> Result<Config, String> {
+        Config::parse(&serde_json::from_str(text).expect("a JSON object"))
+    }
+
     fn check(text: &str, expected: &str) {
-        let message = Config::parse(text).expect_err("the text is malformed");
+        let message = parse(text).expect_err("the text is malformed");
         assert_eq!(message, format!("[plugins.stack-manager.config{expected}"), "{text}");
     }
 
@@ -113,12 +121,12 @@ mod tests {
             r#"{"pools":{"A/B":{"warm":3,"template":"acs"}}}"#,
             ".pools.A/B]: the name of a type is 1 to 64 of `A-Z a-z 0-9 _ -`",
         );
-        assert!(Config::parse(r#"{"pools":{"ACS":{"warm":3,"template":"acs"}}}"#).is_ok());
+        assert!(parse(r#"{"pools":{"ACS":{"warm":3,"template":"acs"}}}"#).is_ok());
     }
 
     #[test]
     fn urls_begin_as_they_are_told() {
-        let url = |text: &str| Config::parse(text).expect("a configuration").url("acs-1");
+        let url = |text: &str| parse(text).expect("a configuration").url("acs-1");
         assert_eq!(url(r#"{"pools":{}}"#), "/stacks/acs-1/");
         assert_eq!(url(r#"{"pools":{},"public-url":"https://t.example/"}"#), "https://t.example/stacks/acs-1/");
     }
