@@ -1,6 +1,5 @@
 //! The detail of an event, member by member, with errors that say which event and which member.
 
-use serde::Deserializer;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -93,10 +92,19 @@ pub fn seconds(millis: u64) -> Value {
     if millis.is_multiple_of(1000) { (millis / 1000).into() } else { (millis as f64 / 1000.0).into() }
 }
 
-/// Reads a value, with an error that begins with the path of the member that is odd, if it is not the whole value.
-pub(crate) fn deserialize<'de, T: DeserializeOwned>(deserializer: impl Deserializer<'de>) -> Result<T, String> {
-    serde_path_to_error::deserialize(deserializer).map_err(|error| match error.path().to_string() {
-        path if path == "." => error.into_inner().to_string(),
-        path => format!("{path}: {}", error.into_inner()),
-    })
+/// Reads JSON, with an error that begins with the path of the member that is odd, if it is not the whole.
+pub(crate) fn deserialize<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| describe(&error))
+}
+
+fn describe(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
+    let (line, column) = (error.inner().line(), error.inner().column());
+    let reason = error.inner().to_string();
+    // Nobody sees the text, so that its lines and columns say nothing.
+    let reason = reason.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&reason);
+    match error.path().to_string() {
+        path if path == "." => reason.to_owned(),
+        path => format!("{path}: {reason}"),
+    }
 }

@@ -85,8 +85,7 @@ impl Event {
     ///
     /// Permanent if the detail does not fit; names the member.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        deserialize(&mut serde_json::Deserializer::from_str(&self.detail))
-            .map_err(|error| permanent(format!("the detail of {}: {error}", self.detail_type)))
+        deserialize(&self.detail).map_err(|error| permanent(format!("the detail of {}: {error}", self.detail_type)))
     }
 
     /// What happened to a trial; [`OnlineTrial::Other`] if the event is none of those of trials.
@@ -107,7 +106,7 @@ impl Delivery {
     /// Permanent if it does not fit; names the member and the rule.
     pub fn input<T: DeserializeOwned>(&self) -> Result<Option<T>, Failure> {
         let Some(input) = &self.input else { return Ok(None) };
-        deserialize(&mut serde_json::Deserializer::from_str(input))
+        deserialize(input)
             .map(Some)
             .map_err(|error| permanent(format!("the input that rule `{}` makes: {error}", self.rule)))
     }

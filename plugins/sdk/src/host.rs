@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use crate::backend::{Backend as _, Current};
 use crate::detail::deserialize;
@@ -37,9 +36,12 @@ impl Host {
     ///
     /// Permanent if it does not fit; names the table and the field.
     pub fn config<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        let text = self.backend.config();
-        let value: Value = serde_json::from_str(&text).map_err(|error| self.config_failure(&error.to_string()))?;
-        deserialize(value).map_err(|reason| self.config_failure(&reason))
+        deserialize(&self.backend.config()).map_err(|reason| self.config_failure(&reason))
+    }
+
+    /// `[plugins.NAME.config]` as the text of one JSON object, for who reads it by other means.
+    pub fn config_text(&self) -> String {
+        self.backend.config()
     }
 
     /// The failure of a configuration that is of the right type and still wrong, with the name of its table before `reason`.

@@ -36,11 +36,12 @@ impl Config {
     ///
     /// Permanent; says what is wrong, and in which table of rules.toml.
     pub(crate) fn read(host: &Host) -> Result<Self, Failure> {
-        Self::parse(&host.config()?).map_err(permanent)
+        Self::parse(&host.config_text()).map_err(permanent)
     }
 
-    fn parse(members: &Map<String, Value>) -> Result<Self, String> {
+    fn parse(text: &str) -> Result<Self, String> {
         let at = |place: &str, reason: &str| format!("[plugins.stack-manager.config{place}]: {reason}");
+        let members: Map<String, Value> = serde_json::from_str(text).map_err(|error| at("", &error.to_string()))?;
         if let Some(unknown) = members.keys().find(|name| !["pools", "public-url"].contains(&name.as_str())) {
             return Err(at("", &format!("unknown field `{unknown}`, expected `pools` or `public-url`")));
         }
@@ -89,12 +90,8 @@ fn is_name(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Result<Config, String> {
-        Config::parse(&serde_json::from_str(text).expect("a JSON object"))
-    }
-
     fn check(text: &str, expected: &str) {
-        let message = parse(text).expect_err("the text is malformed");
+        let message = Config::parse(text).expect_err("the text is malformed");
         assert_eq!(message, format!("[plugins.stack-manager.config{expected}"), "{text}");
     }
 
@@ -121,12 +118,12 @@ mod tests {
             r#"{"pools":{"A/B":{"warm":3,"template":"acs"}}}"#,
             ".pools.A/B]: the name of a type is 1 to 64 of `A-Z a-z 0-9 _ -`",
         );
-        assert!(parse(r#"{"pools":{"ACS":{"warm":3,"template":"acs"}}}"#).is_ok());
+        assert!(Config::parse(r#"{"pools":{"ACS":{"warm":3,"template":"acs"}}}"#).is_ok());
     }
 
     #[test]
     fn urls_begin_as_they_are_told() {
-        let url = |text: &str| parse(text).expect("a configuration").url("acs-1");
+        let url = |text: &str| Config::parse(text).expect("a configuration").url("acs-1");
         assert_eq!(url(r#"{"pools":{}}"#), "/stacks/acs-1/");
         assert_eq!(url(r#"{"pools":{},"public-url":"https://t.example/"}"#), "https://t.example/stacks/acs-1/");
     }
