@@ -9,8 +9,13 @@
 
 mod call;
 mod effects;
+#[cfg(feature = "http")]
+mod http;
 mod limits;
 mod state;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests;
 mod time;
 mod world;
 

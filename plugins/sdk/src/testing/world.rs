@@ -269,15 +269,11 @@ impl<P: Plugin> World<P> {
         self.state.folders.open(name)
     }
 
-    /// Answers the next request of this method to this URL; answers are given in order, and the last one again and again.
+    /// Answers requests of this method to this URL. Several answers are given in order, the last one again and again; without
+    /// any, the request fails.
     #[cfg(feature = "http")]
-    pub fn answer(
-        &mut self,
-        method: &str,
-        url: &str,
-        answer: impl Into<Result<crate::http::Response, crate::http::Error>>,
-    ) {
-        self.state.http.record(method, url, answer.into());
+    pub fn answer(&mut self, method: &str, url: &str, answer: Result<crate::http::Response, crate::http::Error>) {
+        self.state.http.record(method, url, answer);
     }
 
     /// The requests that were sent, whatever became of the handling.
