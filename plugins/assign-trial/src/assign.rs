@@ -3,8 +3,7 @@
 //! A record in [`ASSIGNMENTS`] stands for an outcome that is owed: whoever settles it deletes it, and nothing is settled
 //! that has none. The host runs each call as if it were alone, so that this is enough for exactly one outcome.
 
-use std::fs;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -41,19 +40,23 @@ const ASSIGNED: &str = "ASSIGNED";
 /// The status of a trial that will get none.
 const FAILED: &str = "FAILED";
 
-/// Handles one event.
+/// Handles one event. `answer` is what a stack answers when it is asked for which trial it is: the text of its trial.json, if it has one.
 ///
 /// # Errors
 ///
 /// Permanent for an event or a configuration that is malformed, retry for a store or a folder that does not answer.
-pub(crate) fn handle(host: &Host, event: &Event) -> Result<(), Failure> {
+pub(crate) fn handle(
+    host: &Host,
+    event: &Event,
+    answer: impl FnOnce(&str) -> io::Result<Option<String>>,
+) -> Result<(), Failure> {
     let detail = event.detail()?;
     match event.kind() {
         (TRIALS, "TrialRequested") => requested(host, event.sequence, &detail),
         (TRIALS, "TrialExpired") => ended(host, &detail, "the trial expired before a stack was assigned"),
         (TRIALS, "TrialCancelled") => ended(host, &detail, "the trial was cancelled before a stack was assigned"),
         (STACK_MANAGER | SELF, "StackWarm") => serve_waiting(host, detail.text("type")?),
-        (STACK_MANAGER, "StackConfigured") => configured(host, &detail),
+        (STACK_MANAGER, "StackConfigured") => configured(host, &detail, answer),
         (STACK_MANAGER, "StackFailed") => stack_failed(host, &detail),
         (SELF, "AssignmentOverdue") => overdue(host, &detail),
         (source, detail_type) => {
@@ -181,13 +184,17 @@ fn reserve(
 }
 
 /// Hands the stack over, if it answers for the trial.
-fn configured(host: &Host, detail: &Detail) -> Result<(), Failure> {
+fn configured(
+    host: &Host,
+    detail: &Detail,
+    answer: impl FnOnce(&str) -> io::Result<Option<String>>,
+) -> Result<(), Failure> {
     let (stack_id, id, url) = (detail.text("stackId")?, detail.text("trialId")?, detail.text("url")?);
     let Some(assignment) = reservation(host, id, stack_id)? else { return Ok(()) };
     let Some(trial) = host.trials().get(id)? else {
         return fail(host, id, None, assignment, "the trial ended before its stack was ready");
     };
-    match read_stack_file(host, stack_id, "trial.json") {
+    match answer(stack_id) {
         Ok(file) if file.as_deref().and_then(trial_of).as_deref() == Some(id) => {}
         Ok(_) => return fail(host, id, Some(trial), assignment, "the stack does not answer for this trial"),
         Err(error) if host.delivery().attempt < LAST_ATTEMPT => {
@@ -297,15 +304,6 @@ fn stop_waiting(host: &Host, assignment: &mut Assignment) -> Result<(), Failure>
         host.cancel(&id)?;
     }
     Ok(())
-}
-
-/// The text of a file in the folder of a stack; nothing if there is none.
-fn read_stack_file(host: &Host, stack: &str, file: &str) -> io::Result<Option<String>> {
-    match fs::read_to_string(host.folder("stacks").join(stack).join(file)) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 /// The trial that a stack answers for.

@@ -18,6 +18,9 @@ mod record;
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests;
 
+use std::fs;
+use std::io::ErrorKind;
+
 use trialbridge_plugin::Access::{Read, ReadWrite};
 use trialbridge_plugin::{Description, Event, Failure, Host, OnlineTrial, Plugin};
 
@@ -42,6 +45,12 @@ impl Plugin for AssignTrial {
     }
 
     fn handle(event: &Event, host: &Host) -> Result<(), Failure> {
-        assign::handle(host, event)
+        assign::handle(host, event, |stack_id| {
+            match fs::read_to_string(host.folder("stacks").join(stack_id).join("trial.json")) {
+                Ok(text) => Ok(Some(text)),
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(error),
+            }
+        })
     }
 }

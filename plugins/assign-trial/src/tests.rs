@@ -6,7 +6,7 @@ mod scene;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use trialbridge_plugin::testing::START;
+use trialbridge_plugin::testing::{START, World};
 use trialbridge_plugin::{Failure, Level};
 
 use self::scene::Scene;
@@ -169,12 +169,12 @@ fn a_stack_must_answer_for_its_trial() {
     assert_eq!(host.take_one("TrialAssignmentFailed")["reason"], "the stack does not answer for this trial");
 
     let (mut host, configured) = reserved();
-    host.forget();
+    host.answers.clear();
     host.handle("stack-manager", "StackConfigured", &configured).unwrap();
     assert_eq!(host.take_one("TrialAssignmentFailed")["stackId"], "acs-1");
 
     let (mut host, configured) = reserved();
-    host.spoil("acs-1");
+    host.answers.values_mut().for_each(|answer| *answer = None);
     let configured = host.event("stack-manager", "StackConfigured", configured);
     let failure = host.attempt(&configured, 4).unwrap_err();
     assert!(matches!(&failure, Failure::Retry(reason) if reason.contains("/stacks/acs-1/trial.json")), "{failure:?}");
@@ -187,6 +187,26 @@ fn a_stack_must_answer_for_its_trial() {
     assert_eq!(host.take(), []);
     host.handle("stack-manager", "StackFailed", &json!({ "stackId": "acs-1", "reason": "no space" })).unwrap();
     assert_eq!(host.take_one("TrialAssignmentFailed")["reason"], "the stack failed: no space");
+}
+
+#[test]
+fn a_stack_answers_with_a_file_in_its_folder() {
+    let mut host = Scene::new();
+    host.warm("acs-1");
+    let requested = host.request("t1");
+    host.handle("OnlineTrial", "TrialRequested", &requested).unwrap();
+    host.take_one("StackReserved");
+    let configured = host.prepare("acs-1", "t1");
+    let configured = host.event("stack-manager", "StackConfigured", configured);
+
+    let folder = host.folder("stacks").join("acs-1");
+    std::fs::create_dir_all(folder.join("trial.json")).unwrap();
+    let failure = World::attempt(&mut host, &configured, 1).unwrap_err();
+    assert!(matches!(&failure, Failure::Retry(reason) if reason.contains("/stacks/acs-1/trial.json")), "{failure:?}");
+    std::fs::remove_dir(folder.join("trial.json")).unwrap();
+    std::fs::write(folder.join("trial.json"), r#"{"trialId":"t1"}"#).unwrap();
+    World::attempt(&mut host, &configured, 1).unwrap();
+    host.take_one("TrialAssigned");
 }
 
 #[test]

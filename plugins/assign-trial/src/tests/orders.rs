@@ -56,7 +56,7 @@ impl World {
             self.make_warm();
         }
         // Every trial ends some time, so that nothing is left when nothing is left to happen.
-        while !self.pending.is_empty() || !self.host.trials().next().is_none() {
+        while !self.pending.is_empty() || self.host.trials().next().is_some() {
             match self.random.below(12) {
                 0 => self.end_some_trial(),
                 1 => self.pass_some_deadline(),
@@ -118,7 +118,7 @@ impl World {
             self.publish("stack-manager", "StackFailed", failed);
         }
         if fate == 2 {
-            self.host.forget();
+            self.host.answers.clear();
         }
     }
 

@@ -1,30 +1,35 @@
 //! A world with what the API and stack-manager do in it, as far as an assignment sees that.
 
-use std::fs;
+use std::collections::BTreeMap;
+use std::io;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use trialbridge_plugin::Event;
 use trialbridge_plugin::testing::World;
+use trialbridge_plugin::{Event, Failure};
 
-use crate::AssignTrial;
+use crate::{AssignTrial, assign};
 
-pub(super) struct Scene(World<AssignTrial>);
+pub(super) struct Scene {
+    world: World<AssignTrial>,
+    /// What stacks answer; nothing for one that cannot be read.
+    pub(super) answers: BTreeMap<String, Option<String>>,
+}
 
 impl Scene {
     pub(super) fn new() -> Self {
-        Self(World::new())
+        Self { world: World::new(), answers: BTreeMap::new() }
     }
 
     /// Stores a trial of type ACS that lives for a minute. The detail of its TrialRequested.
     pub(super) fn request(&mut self, id: &str) -> Value {
-        Value::Object(self.0.request(id, "1234567890", "ACS", Duration::from_millis(60_500)).detail())
+        Value::Object(self.world.request(id, "1234567890", "ACS", Duration::from_millis(60_500)).detail())
     }
 
     /// Ends a trial. The detail of its TrialExpired or TrialCancelled.
     pub(super) fn end(&mut self, id: &str) -> Value {
-        Value::Object(self.0.end(id).expect("the trial lives").detail())
+        Value::Object(self.world.end(id).expect("the trial lives").detail())
     }
 
     /// Makes a warm stack of type ACS. The detail of its StackWarm.
@@ -37,22 +42,24 @@ impl Scene {
 
     /// Prepares a stack for a trial. The detail of its StackConfigured.
     pub(super) fn prepare(&mut self, stack: &str, trial: &str) -> Value {
-        let folder = self.folder("stacks").join(stack);
-        fs::create_dir_all(&folder).expect("the folder can be made");
-        fs::write(folder.join("trial.json"), json!({ "trialId": trial }).to_string()).expect("the file can be written");
+        self.answers.insert(stack.to_owned(), Some(json!({ "trialId": trial }).to_string()));
         json!({ "stackId": stack, "trialId": trial, "url": format!("/stacks/{stack}/") })
     }
 
-    /// Loses what all stacks were prepared for.
-    pub(super) fn forget(&mut self) {
-        fs::remove_dir_all(self.folder("stacks")).expect("the folder can be removed");
+    /// Handles an event, for the first time.
+    pub(super) fn handle(&mut self, source: &str, detail_type: &str, detail: &Value) -> Result<(), Failure> {
+        let event = self.event(source, detail_type, detail);
+        self.attempt(&event, 1)
     }
 
-    /// Makes what a stack was prepared for unreadable: a folder is in its place.
-    pub(super) fn spoil(&mut self, stack: &str) {
-        let file = self.folder("stacks").join(stack).join("trial.json");
-        fs::remove_file(&file).expect("the stack was prepared");
-        fs::create_dir(&file).expect("the folder can be made");
+    pub(super) fn attempt(&mut self, event: &Event, attempt: u32) -> Result<(), Failure> {
+        let answers = &self.answers;
+        let answer = |stack: &str| match answers.get(stack) {
+            None => Ok(None),
+            Some(Some(text)) => Ok(Some(text.clone())),
+            Some(None) => Err(io::Error::other("the disk is on fire")),
+        };
+        self.world.run(event, attempt, |event, host| assign::handle(host, event, answer))
     }
 
     /// Takes what was emitted: detail-types with details.
@@ -78,13 +85,13 @@ impl Deref for Scene {
     type Target = World<AssignTrial>;
 
     fn deref(&self) -> &World<AssignTrial> {
-        &self.0
+        &self.world
     }
 }
 
 impl DerefMut for Scene {
     fn deref_mut(&mut self) -> &mut World<AssignTrial> {
-        &mut self.0
+        &mut self.world
     }
 }
 

@@ -47,11 +47,11 @@ pub(crate) fn send(request: &Request) -> Result<Response, Error> {
         Some(Ok(Err(code))) => return Err(failed(request, &code)),
         Some(Err(())) | None => written.err().unwrap_or_else(|| "there was no answer".to_owned()),
     };
-    Err(Error::Failed(format!("{} {}: {reason}", request.method, request.url)))
+    Err(Error::Failed(format!("{}: {reason}", name(request))))
 }
 
 fn head(request: &Request) -> Result<OutgoingRequest, Error> {
-    let (scheme, rest) = request.url.split_once("://").ok_or_else(|| invalid("the URL", request))?;
+    let (scheme, rest) = request.url.split_once("://").unwrap_or(("", &request.url));
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
     // What follows # is for whoever reads the answer.
@@ -60,7 +60,7 @@ fn head(request: &Request) -> Result<OutgoingRequest, Error> {
     let scheme = match scheme {
         "http" => Scheme::Http,
         "https" => Scheme::Https,
-        _ => return Err(invalid("the scheme", request)),
+        _ => return Err(Error::Invalid("the URL of a request must begin with http:// or https://".to_owned())),
     };
     let headers = Fields::new();
     for (name, value) in &request.headers {
@@ -121,14 +121,20 @@ fn method(method: &str) -> Method {
 }
 
 fn invalid(what: &str, request: &Request) -> Error {
-    Error::Invalid(format!("{what} of {} {} is malformed", request.method, request.url))
+    Error::Invalid(format!("{}: {what} is malformed", name(request)))
 }
 
 fn failed(request: &Request, code: &ErrorCode) -> Error {
-    let reason = format!("{} {}: {code}", request.method, request.url);
+    let reason = format!("{}: {code}", name(request));
     match code {
         ErrorCode::HttpRequestDenied => Error::Denied(reason),
         ErrorCode::HttpRequestUriInvalid | ErrorCode::HttpRequestMethodInvalid => Error::Invalid(reason),
         _ => Error::Failed(reason),
     }
+}
+
+/// A request for messages: the method and where to. The path may be a secret, as that of a webhook is.
+fn name(request: &Request) -> String {
+    let origin = request.url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+    format!("{} {origin}", request.method)
 }
