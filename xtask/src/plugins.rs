@@ -45,12 +45,14 @@ fn install_target() -> Result<()> {
     }
 }
 
-/// The names of the packages whose folders are in `folder`. A package is called like its folder.
+/// The names of the packages in `folder` that become components: those of type `cdylib`. A package is called like its folder.
 fn packages(folder: &str) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(root().join(folder)).with_context(|| format!("{folder} cannot be listed"))? {
         let path = entry?.path();
-        if path.join("Cargo.toml").is_file() {
+        // Built plugins lie beside the packages.
+        let Ok(manifest) = fs::read_to_string(path.join("Cargo.toml")) else { continue };
+        if manifest.contains("\"cdylib\"") {
             names.extend(path.file_name().map(|name| name.to_string_lossy().into_owned()));
         }
     }

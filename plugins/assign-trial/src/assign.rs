@@ -3,15 +3,23 @@
 //! A record in [`ASSIGNMENTS`] stands for an outcome that is owed: whoever settles it deletes it, and nothing is settled
 //! that has none. The host runs each call as if it were alone, so that this is enough for exactly one outcome.
 
+use std::io;
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use trialbridge_plugin::{Change, Detail, Event, Failure, Host, NewEvent, OnlineTrial, Trial, retry, seconds};
 
-use crate::bindings::exports::trialbridge::plugin::handler::{Event, Failure};
-use crate::bindings::trialbridge::plugin::log::Level;
-use crate::bindings::trialbridge::plugin::trials::{Change, Trial};
-use crate::detail::{Detail, SELF, STACK_MANAGER, TRIALS, fields, seconds};
-use crate::host::{Host, event, parse, read, write};
 use crate::record::{ASSIGNMENTS, Assignment, AssignmentState, POOL, Pooled, STACKS, Stack, StackState, WAITING};
+
+/// The source of the events of trials.
+const TRIALS: &str = OnlineTrial::SOURCE;
+
+/// The source of what this plugin says to itself and to stack-manager.
+pub(crate) const SELF: &str = "assign-trial";
+
+/// The source of the events of stacks.
+const STACK_MANAGER: &str = "stack-manager";
 
 /// How many changes to the store a call makes before it leaves the rest to another. The host's limit is 240; one
 /// more reservation stays below it.
@@ -23,9 +31,6 @@ const CHANGES_OF_RESERVATION: usize = 9;
 /// The changes of an outcome: assignment, waiting, deadline, event, trial (three).
 const CHANGES_OF_OUTCOME: usize = 7;
 
-/// How many entries of the pool are read at once.
-const PAGE: u32 = 100;
-
 /// After so many attempts, a stack that cannot be read does not answer.
 const LAST_ATTEMPT: u32 = 5;
 
@@ -35,40 +40,40 @@ const ASSIGNED: &str = "ASSIGNED";
 /// The status of a trial that will get none.
 const FAILED: &str = "FAILED";
 
-/// Handles one event; `attempt` is 1 for the first time.
+/// Handles one event. `answer` is what a stack answers when it is asked for which trial it is: the text of its trial.json, if it has one.
 ///
 /// # Errors
 ///
 /// Permanent for an event or a configuration that is malformed, retry for a store or a folder that does not answer.
-pub(crate) fn handle(host: &mut impl Host, event: &Event, attempt: u32) -> Result<(), Failure> {
-    let detail = Detail::read(event)?;
-    match (event.source.as_str(), event.detail_type.as_str()) {
+pub(crate) fn handle(
+    host: &Host,
+    event: &Event,
+    answer: impl FnOnce(&str) -> io::Result<Option<String>>,
+) -> Result<(), Failure> {
+    let detail = event.detail()?;
+    match event.kind() {
         (TRIALS, "TrialRequested") => requested(host, event.sequence, &detail),
         (TRIALS, "TrialExpired") => ended(host, &detail, "the trial expired before a stack was assigned"),
         (TRIALS, "TrialCancelled") => ended(host, &detail, "the trial was cancelled before a stack was assigned"),
         (STACK_MANAGER | SELF, "StackWarm") => serve_waiting(host, detail.text("type")?),
-        (STACK_MANAGER, "StackConfigured") => configured(host, &detail, attempt),
+        (STACK_MANAGER, "StackConfigured") => configured(host, &detail, answer),
         (STACK_MANAGER, "StackFailed") => stack_failed(host, &detail),
         (SELF, "AssignmentOverdue") => overdue(host, &detail),
         (source, detail_type) => {
             let fields = [("source", source), ("detail-type", detail_type)];
-            host.log(
-                Level::Warn,
-                "ignored an event that is not for this plugin; narrow the rule that sends it",
-                &fields,
-            );
+            host.warn("ignored an event that is not for this plugin; narrow the rule that sends it", &fields);
             Ok(())
         }
     }
 }
 
 /// Reserves a warm stack for a new trial, or lets the trial wait for one, behind those that wait already.
-fn requested(host: &mut impl Host, sequence: u64, detail: &Detail) -> Result<(), Failure> {
+fn requested(host: &Host, sequence: u64, detail: &Detail) -> Result<(), Failure> {
     let id = detail.text("trialId")?;
     detail.text("leadId")?;
     detail.text("type")?;
-    if read::<Assignment>(host, ASSIGNMENTS, id)?.is_some() {
-        host.log(Level::Warn, "ignored a second request for a trial that is being assigned", &[("trialId", id)]);
+    if host.kv(ASSIGNMENTS).get::<Assignment>(id)?.is_some() {
+        host.warn("ignored a second request for a trial that is being assigned", &[("trialId", id)]);
         return Ok(());
     }
     let mut assignment = Assignment {
@@ -78,15 +83,15 @@ fn requested(host: &mut impl Host, sequence: u64, detail: &Detail) -> Result<(),
         waiting_key: None,
         detail: detail.members().clone(),
     };
-    let Some(trial) = host.trial(id)? else {
+    let Some(trial) = host.trials().get(id)? else {
         return fail(host, id, None, assignment, "the trial ended before a stack was assigned");
     };
     if trial.status == ASSIGNED || trial.status == FAILED {
-        host.log(Level::Warn, "ignored a request for a trial that has its outcome", &[("trialId", id)]);
+        host.warn("ignored a request for a trial that has its outcome", &[("trialId", id)]);
         return Ok(());
     }
     let trial_type = trial.trial_type.as_str();
-    let nobody_waits = host.list(WAITING, &format!("{trial_type}/"), None, 1)?.is_empty();
+    let nobody_waits = host.kv(WAITING).page_bytes(&format!("{trial_type}/"), None, 1)?.is_empty();
     if nobody_waits && let Some((stack_id, stack)) = warm_stack(host, trial_type)? {
         return reserve(host, &trial, assignment, &stack_id, stack);
     }
@@ -94,35 +99,34 @@ fn requested(host: &mut impl Host, sequence: u64, detail: &Detail) -> Result<(),
     let wait_seconds = Config::read(host)?.wait_seconds;
     let key = format!("{trial_type}/{sequence:020}");
     let deadline = json!({ "trialId": id, "type": trial_type, "waitSeconds": wait_seconds });
-    let delay = wait_seconds.saturating_mul(1000);
-    assignment.overdue_id = Some(host.emit_after(&event(SELF, "AssignmentOverdue", deadline), delay)?);
+    let delay = Duration::from_secs(wait_seconds);
+    assignment.overdue_id = Some(host.emit_after(NewEvent::new(SELF, "AssignmentOverdue", deadline), delay)?);
     assignment.waiting_key = Some(key.clone());
-    host.set(WAITING, &key, id.as_bytes())?;
-    write(host, ASSIGNMENTS, id, &assignment)?;
-    let attributes = json!({ "progress": progress(host, "waiting-for-stack") });
-    host.update(id, &Change { status: None, attributes: Some(attributes.to_string()) })?;
-    host.log(Level::Info, "no stack is warm, the trial waits", &[("trialId", id), ("type", trial_type)]);
+    host.kv(WAITING).set_bytes(&key, id.as_bytes())?;
+    host.kv(ASSIGNMENTS).set(id, &assignment)?;
+    host.trials().update(id, &Change::new().attribute("progress", progress(host, "waiting-for-stack")))?;
+    host.info("no stack is warm, the trial waits", &[("trialId", id), ("type", trial_type)]);
     serve_waiting(host, trial_type)
 }
 
 /// Reserves stacks for those that wait, the oldest first, as long as there are both.
-fn serve_waiting(host: &mut impl Host, trial_type: &str) -> Result<(), Failure> {
+fn serve_waiting(host: &Host, trial_type: &str) -> Result<(), Failure> {
     let prefix = format!("{trial_type}/");
     let mut changes = 0;
-    while let Some((key, id)) = host.list(WAITING, &prefix, None, 1)?.into_iter().next() {
+    while let Some((key, id)) = host.kv(WAITING).page_bytes(&prefix, None, 1)?.into_iter().next() {
         if changes > MOST_CHANGES - CHANGES_OF_RESERVATION {
             // The stacks that are left over are still warm, and so this says.
-            return Ok(host.emit(&event(SELF, "StackWarm", json!({ "type": trial_type })))?);
+            return Ok(host.emit(NewEvent::new(SELF, "StackWarm", json!({ "type": trial_type })))?);
         }
         let id = String::from_utf8_lossy(&id).into_owned();
-        let assignment = read::<Assignment>(host, ASSIGNMENTS, &id)?;
+        let assignment = host.kv(ASSIGNMENTS).get::<Assignment>(&id)?;
         let Some(assignment) = assignment.filter(|assignment| assignment.waiting_key.as_ref() == Some(&key)) else {
-            host.log(Level::Warn, "removed a waiting entry without assignment", &[("key", key.as_str())]);
-            host.delete(WAITING, &key)?;
+            host.warn("removed a waiting entry without assignment", &[("key", key.as_str())]);
+            host.kv(WAITING).delete(&key)?;
             changes += 1;
             continue;
         };
-        let Some(trial) = host.trial(&id)? else {
+        let Some(trial) = host.trials().get(&id)? else {
             fail(host, &id, None, assignment, "the trial ended before a stack was assigned")?;
             changes += CHANGES_OF_OUTCOME;
             continue;
@@ -135,66 +139,66 @@ fn serve_waiting(host: &mut impl Host, trial_type: &str) -> Result<(), Failure> 
 }
 
 /// The warm stack of a type that was made first. Its id says so: stack-manager's ids ascend.
-fn warm_stack(host: &mut impl Host, trial_type: &str) -> Result<Option<(String, Stack)>, Failure> {
+fn warm_stack(host: &Host, trial_type: &str) -> Result<Option<(String, Stack)>, Failure> {
     let prefix = format!("{trial_type}/");
-    let mut after = None;
-    loop {
-        let page = host.list(POOL, &prefix, after.as_deref(), PAGE)?;
-        for (key, value) in &page {
-            if parse::<Pooled>(POOL, key, value)?.state != StackState::Warm {
-                continue;
-            }
-            let id = &key[prefix.len()..];
-            match read::<Stack>(host, STACKS, id)? {
-                Some(stack) if stack.state == StackState::Warm && stack.trial_type == trial_type => {
-                    return Ok(Some((id.to_owned(), stack)));
-                }
-                // The stack's own record decides: what it does not call warm is given to nobody.
-                _ => host.log(Level::Warn, "passed over a stack that is warm in the pool only", &[("stackId", id)]),
-            }
+    for entry in host.kv(POOL).entries::<Pooled>(&prefix) {
+        let (key, pooled) = entry?;
+        if pooled.state != StackState::Warm {
+            continue;
         }
-        let Some((last, _)) = page.into_iter().next_back() else { return Ok(None) };
-        after = Some(last);
+        let id = &key[prefix.len()..];
+        match host.kv(STACKS).get::<Stack>(id)? {
+            Some(stack) if stack.state == StackState::Warm && stack.trial_type == trial_type => {
+                return Ok(Some((id.to_owned(), stack)));
+            }
+            // The stack's own record decides: what it does not call warm is given to nobody.
+            _ => host.warn("passed over a stack that is warm in the pool only", &[("stackId", id)]),
+        }
     }
+    Ok(None)
 }
 
 /// Takes the stack out of the pool and gives it to the trial; stack-manager prepares it then.
 fn reserve(
-    host: &mut impl Host,
+    host: &Host,
     trial: &Trial,
     mut assignment: Assignment,
     stack_id: &str,
     mut stack: Stack,
 ) -> Result<(), Failure> {
-    host.delete(POOL, &format!("{}/{stack_id}", stack.trial_type))?;
+    host.kv(POOL).delete(&format!("{}/{stack_id}", stack.trial_type))?;
     stack.state = StackState::Assigned;
     stack.trial_id = Some(trial.trial_id.clone());
-    write(host, STACKS, stack_id, &stack)?;
+    host.kv(STACKS).set(stack_id, &stack)?;
 
     stop_waiting(host, &mut assignment)?;
     assignment.state = AssignmentState::Reserved;
     assignment.stack_id = Some(stack_id.to_owned());
-    write(host, ASSIGNMENTS, &trial.trial_id, &assignment)?;
+    host.kv(ASSIGNMENTS).set(&trial.trial_id, &assignment)?;
 
-    let attributes = json!({ "stackId": stack_id, "progress": progress(host, "reserved") });
-    let trial = host.update(&trial.trial_id, &Change { status: None, attributes: Some(attributes.to_string()) })?;
-    host.emit(&event(SELF, "StackReserved", fields(&assignment.detail, &trial)?))?;
-    host.log(Level::Info, "reserved a stack", &[("trialId", trial.trial_id.as_str()), ("stackId", stack_id)]);
+    let change = Change::new().attribute("stackId", stack_id).attribute("progress", progress(host, "reserved"));
+    let trial = host.trials().update(&trial.trial_id, &change)?;
+    host.emit(NewEvent::new(SELF, "StackReserved", trial.detail_over(&assignment.detail)))?;
+    host.info("reserved a stack", &[("trialId", trial.trial_id.as_str()), ("stackId", stack_id)]);
     Ok(())
 }
 
 /// Hands the stack over, if it answers for the trial.
-fn configured(host: &mut impl Host, detail: &Detail, attempt: u32) -> Result<(), Failure> {
+fn configured(
+    host: &Host,
+    detail: &Detail,
+    answer: impl FnOnce(&str) -> io::Result<Option<String>>,
+) -> Result<(), Failure> {
     let (stack_id, id, url) = (detail.text("stackId")?, detail.text("trialId")?, detail.text("url")?);
     let Some(assignment) = reservation(host, id, stack_id)? else { return Ok(()) };
-    let Some(trial) = host.trial(id)? else {
+    let Some(trial) = host.trials().get(id)? else {
         return fail(host, id, None, assignment, "the trial ended before its stack was ready");
     };
-    match host.read_stack_file(stack_id, "trial.json") {
+    match answer(stack_id) {
         Ok(file) if file.as_deref().and_then(trial_of).as_deref() == Some(id) => {}
         Ok(_) => return fail(host, id, Some(trial), assignment, "the stack does not answer for this trial"),
-        Err(error) if attempt < LAST_ATTEMPT => {
-            return Err(Failure::Retry(format!("cannot read /stacks/{stack_id}/trial.json: {error}")));
+        Err(error) if host.delivery().attempt < LAST_ATTEMPT => {
+            return Err(retry(format!("cannot read /stacks/{stack_id}/trial.json: {error}")));
         }
         Err(error) => {
             let reason = format!("the stack does not answer for this trial: {error}");
@@ -203,27 +207,27 @@ fn configured(host: &mut impl Host, detail: &Detail, attempt: u32) -> Result<(),
     }
 
     let seconds_to_assign = host.now().saturating_sub(trial.requested_at) as f64 / 1000.0;
-    let attributes = json!({ "url": url, "stackId": stack_id, "progress": progress(host, "assigned") });
-    let change = Change { status: Some(ASSIGNED.to_owned()), attributes: Some(attributes.to_string()) };
-    let trial = host.update(id, &change)?;
-    host.delete(ASSIGNMENTS, id)?;
-    let mut outcome = fields(&assignment.detail, &trial)?;
+    let change = Change::new().status(ASSIGNED).attribute("url", url).attribute("stackId", stack_id);
+    let change = change.attribute("progress", progress(host, "assigned"));
+    let trial = host.trials().update(id, &change)?;
+    host.kv(ASSIGNMENTS).delete(id)?;
+    let mut outcome = trial.detail_over(&assignment.detail);
     outcome.insert("secondsToAssign".to_owned(), json!(seconds_to_assign));
-    host.emit(&event(TRIALS, "TrialAssigned", outcome))?;
-    host.log(Level::Info, "assigned a stack", &[("trialId", id), ("stackId", stack_id)]);
+    host.emit(NewEvent::new(TRIALS, "TrialAssigned", outcome))?;
+    host.info("assigned a stack", &[("trialId", id), ("stackId", stack_id)]);
     Ok(())
 }
 
 /// Gives up for the trial whose stack failed, if it was some trial's.
-fn stack_failed(host: &mut impl Host, detail: &Detail) -> Result<(), Failure> {
+fn stack_failed(host: &Host, detail: &Detail) -> Result<(), Failure> {
     let stack_id = detail.text("stackId")?;
     let id = match detail.optional_text("trialId")? {
         Some(id) => Some(id.to_owned()),
-        None => read::<Stack>(host, STACKS, stack_id)?.and_then(|stack| stack.trial_id),
+        None => host.kv(STACKS).get::<Stack>(stack_id)?.and_then(|stack| stack.trial_id),
     };
     let Some(id) = id else { return Ok(()) };
     let Some(assignment) = reservation(host, &id, stack_id)? else { return Ok(()) };
-    let trial = host.trial(&id)?;
+    let trial = host.trials().get(&id)?;
     let reason = match detail.optional_text("reason")? {
         Some(reason) => format!("the stack failed: {reason}"),
         None => "the stack failed".to_owned(),
@@ -232,13 +236,13 @@ fn stack_failed(host: &mut impl Host, detail: &Detail) -> Result<(), Failure> {
 }
 
 /// Gives up for a trial that has waited too long.
-fn overdue(host: &mut impl Host, detail: &Detail) -> Result<(), Failure> {
+fn overdue(host: &Host, detail: &Detail) -> Result<(), Failure> {
     let id = detail.text("trialId")?;
-    let Some(assignment) = read::<Assignment>(host, ASSIGNMENTS, id)? else { return Ok(()) };
+    let Some(assignment) = host.kv(ASSIGNMENTS).get::<Assignment>(id)? else { return Ok(()) };
     if assignment.state != AssignmentState::Waiting {
         return Ok(());
     }
-    let trial = host.trial(id)?;
+    let trial = host.trials().get(id)?;
     let waited = match detail.members().get("waitSeconds").and_then(Value::as_u64) {
         Some(seconds) => seconds,
         None => Config::read(host)?.wait_seconds,
@@ -248,11 +252,11 @@ fn overdue(host: &mut impl Host, detail: &Detail) -> Result<(), Failure> {
 }
 
 /// Gives up for a trial that has ended on its way to a stack.
-fn ended(host: &mut impl Host, detail: &Detail, reason: &str) -> Result<(), Failure> {
+fn ended(host: &Host, detail: &Detail, reason: &str) -> Result<(), Failure> {
     let id = detail.text("trialId")?;
-    let Some(mut assignment) = read::<Assignment>(host, ASSIGNMENTS, id)? else { return Ok(()) };
-    if host.trial(id)?.is_some() {
-        host.log(Level::Warn, "ignored the end of a trial that lives", &[("trialId", id)]);
+    let Some(mut assignment) = host.kv(ASSIGNMENTS).get::<Assignment>(id)? else { return Ok(()) };
+    if host.trials().get(id)?.is_some() {
+        host.warn("ignored the end of a trial that lives", &[("trialId", id)]);
         return Ok(());
     }
     // The last record of the trial knows more than its request did.
@@ -261,20 +265,14 @@ fn ended(host: &mut impl Host, detail: &Detail, reason: &str) -> Result<(), Fail
 }
 
 /// Settles an assignment with TrialAssignmentFailed; `trial` is the trial if it lives.
-fn fail(
-    host: &mut impl Host,
-    id: &str,
-    trial: Option<Trial>,
-    mut assignment: Assignment,
-    reason: &str,
-) -> Result<(), Failure> {
+fn fail(host: &Host, id: &str, trial: Option<Trial>, mut assignment: Assignment, reason: &str) -> Result<(), Failure> {
     stop_waiting(host, &mut assignment)?;
-    host.delete(ASSIGNMENTS, id)?;
+    host.kv(ASSIGNMENTS).delete(id)?;
     let mut outcome = match trial {
         Some(_) => {
-            let attributes = json!({ "reason": reason, "progress": progress(host, "failed") });
-            let change = Change { status: Some(FAILED.to_owned()), attributes: Some(attributes.to_string()) };
-            fields(&assignment.detail, &host.update(id, &change)?)?
+            let change = Change::new().status(FAILED).attribute("reason", reason);
+            let change = change.attribute("progress", progress(host, "failed"));
+            host.trials().update(id, &change)?.detail_over(&assignment.detail)
         }
         None => assignment.detail,
     };
@@ -283,23 +281,23 @@ fn fail(
     if let Some(stack_id) = assignment.stack_id {
         outcome.insert("stackId".to_owned(), json!(stack_id));
     }
-    host.emit(&event(TRIALS, "TrialAssignmentFailed", outcome))?;
-    host.log(Level::Warn, "the assignment failed", &[("trialId", id), ("reason", reason)]);
+    host.emit(NewEvent::new(TRIALS, "TrialAssignmentFailed", outcome))?;
+    host.warn("the assignment failed", &[("trialId", id), ("reason", reason)]);
     Ok(())
 }
 
 /// The assignment of a trial, if it has reserved this stack.
-fn reservation(host: &impl Host, id: &str, stack_id: &str) -> Result<Option<Assignment>, Failure> {
-    let assignment = read::<Assignment>(host, ASSIGNMENTS, id)?;
+fn reservation(host: &Host, id: &str, stack_id: &str) -> Result<Option<Assignment>, Failure> {
+    let assignment = host.kv(ASSIGNMENTS).get::<Assignment>(id)?;
     Ok(assignment.filter(|assignment| {
         assignment.state == AssignmentState::Reserved && assignment.stack_id.as_deref() == Some(stack_id)
     }))
 }
 
 /// Takes an assignment off the waiting list, and its deadline off the clock.
-fn stop_waiting(host: &mut impl Host, assignment: &mut Assignment) -> Result<(), Failure> {
+fn stop_waiting(host: &Host, assignment: &mut Assignment) -> Result<(), Failure> {
     if let Some(key) = assignment.waiting_key.take() {
-        host.delete(WAITING, &key)?;
+        host.kv(WAITING).delete(&key)?;
     }
     if let Some(id) = assignment.overdue_id.take() {
         // False when the deadline has passed already: whoever handles it finds the assignment settled or reserved.
@@ -315,7 +313,7 @@ fn trial_of(file: &str) -> Option<String> {
 }
 
 /// Where the assignment stands, for whoever looks at the trial.
-fn progress(host: &impl Host, step: &str) -> Value {
+fn progress(host: &Host, step: &str) -> Value {
     json!({ "step": step, "since": seconds(host.now()) })
 }
 
@@ -329,11 +327,10 @@ struct Config {
 }
 
 impl Config {
-    fn read(host: &impl Host) -> Result<Self, Failure> {
-        let malformed = |reason: String| Failure::Permanent(format!("[plugins.assign-trial.config]: {reason}"));
-        let config: Self = serde_json::from_str(&host.config()).map_err(|error| malformed(error.to_string()))?;
+    fn read(host: &Host) -> Result<Self, Failure> {
+        let config: Self = host.config()?;
         if config.wait_seconds == 0 {
-            return Err(malformed("wait-seconds must be at least 1".to_owned()));
+            return Err(host.config_failure("wait-seconds must be at least 1"));
         }
         Ok(config)
     }

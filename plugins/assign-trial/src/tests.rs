@@ -1,17 +1,19 @@
 //! Assignments against a host in memory: single steps here, random orders in [`orders`].
 
-mod fake;
 mod orders;
+mod scene;
 
-use serde_json::json;
+use std::time::Duration;
 
-use self::fake::{Fake, START};
-use crate::bindings::exports::trialbridge::plugin::handler::Failure;
-use crate::bindings::trialbridge::plugin::types::Error;
+use serde_json::{Value, json};
+use trialbridge_plugin::testing::{START, World};
+use trialbridge_plugin::{Failure, Level};
+
+use self::scene::Scene;
 
 #[test]
 fn a_warm_stack_is_reserved_configured_and_assigned() {
-    let mut host = Fake::new();
+    let mut host = Scene::new();
     host.warm("acs-1");
     host.warm("acs-2");
     let mut requested = host.request("t1");
@@ -21,15 +23,15 @@ fn a_warm_stack_is_reserved_configured_and_assigned() {
     let reserved = host.take_one("StackReserved");
     assert_eq!((&reserved["stackId"], &reserved["leadId"]), (&json!("acs-1"), &json!("1234567890")));
     assert_eq!(host.keys("pool"), ["ACS/acs-2"]);
-    let stack = host.record("stacks", "acs-1").unwrap();
+    let stack = host.get::<Value>("stacks", "acs-1").unwrap();
     assert_eq!(
         (&stack["state"], &stack["trialId"], &stack["createdAt"]),
         (&json!("ASSIGNED"), &json!("t1"), &json!(1))
     );
-    assert!(host.trials["t1"].attributes.contains(r#""step":"reserved""#));
+    assert!(host.is_at("t1", "reserved"));
 
-    let configured = host.configure("acs-1", "t1");
-    host.now += 1_250;
+    let configured = host.prepare("acs-1", "t1");
+    host.advance(Duration::from_millis(1_250));
     host.handle("stack-manager", "StackConfigured", &configured).unwrap();
     let assigned = host.take_one("TrialAssigned");
     let progress = json!({ "step": "assigned", "since": (START + 1_250) as f64 / 1000.0 });
@@ -39,7 +41,7 @@ fn a_warm_stack_is_reserved_configured_and_assigned() {
         "stackId": "acs-1", "progress": progress, "url": "/stacks/acs-1/", "secondsToAssign": 1.25,
     });
     assert_eq!(assigned, expected);
-    assert_eq!(host.trials["t1"].status, "ASSIGNED");
+    assert_eq!(host.trial("t1").unwrap().status, "ASSIGNED");
     assert_eq!(host.keys("assignments"), [""; 0]);
 
     // Whatever comes late changes nothing any more.
@@ -56,13 +58,13 @@ fn a_warm_stack_is_reserved_configured_and_assigned() {
 
 #[test]
 fn who_waits_longest_is_served_first() {
-    let mut host = Fake::new();
+    let mut host = Scene::new();
     for id in ["t1", "t2", "t3"] {
         let requested = host.request(id);
         host.handle("OnlineTrial", "TrialRequested", &requested).unwrap();
     }
-    assert!(host.trials["t1"].attributes.contains(r#""step":"waiting-for-stack""#));
-    assert_eq!((host.take().len(), host.delayed.len(), host.keys("waiting").len()), (0, 3, 3));
+    assert!(host.is_at("t1", "waiting-for-stack"));
+    assert_eq!((host.take().len(), host.delayed().len(), host.keys("waiting").len()), (0, 3, 3));
 
     let cancelled = host.end("t1");
     let warm = host.warm("acs-1");
@@ -70,7 +72,7 @@ fn who_waits_longest_is_served_first() {
     let taken = host.take();
     assert_eq!((taken[0].0.as_str(), &taken[0].1["trialId"]), ("TrialAssignmentFailed", &json!("t1")));
     assert_eq!((taken[1].0.as_str(), &taken[1].1["trialId"]), ("StackReserved", &json!("t2")));
-    assert_eq!((host.delayed.len(), host.keys("waiting").len()), (1, 1));
+    assert_eq!((host.delayed().len(), host.keys("waiting").len()), (1, 1));
     host.handle("OnlineTrial", "TrialCancelled", &cancelled).unwrap();
     assert_eq!(host.take(), []);
 
@@ -79,47 +81,46 @@ fn who_waits_longest_is_served_first() {
     let requested = host.request("t4");
     host.handle("OnlineTrial", "TrialRequested", &requested).unwrap();
     assert_eq!(host.take_one("StackReserved")["trialId"], "t3");
-    assert_eq!(host.record("assignments", "t4").unwrap()["state"], "WAITING");
+    assert_eq!(host.get::<Value>("assignments", "t4").unwrap()["state"], "WAITING");
 }
 
 #[test]
 fn waiting_ends_when_it_is_overdue() {
-    let mut host = Fake::new();
-    host.config = r#"{"wait-seconds":5}"#.to_owned();
+    let mut host = Scene::new();
+    host.configure(json!({ "wait-seconds": 5 }));
     let requested = host.request("t1");
     host.handle("OnlineTrial", "TrialRequested", &requested).unwrap();
-    let (due, overdue) = host.delayed.pop_first().unwrap().1;
+    let (due, overdue) = host.take_delayed().unwrap();
     assert_eq!(due, START + 5_000);
-    let overdue = fake::parse(&overdue.detail);
-    host.handle("assign-trial", "AssignmentOverdue", &overdue).unwrap();
+    host.attempt(&overdue, 1).unwrap();
     let failed = host.take_one("TrialAssignmentFailed");
     assert_eq!(failed["reason"], "no warm stack of type ACS within 5 s");
     assert_eq!((&failed["status"], failed.get("stackId")), (&json!("FAILED"), None));
-    assert_eq!(host.trials["t1"].status, "FAILED");
+    assert_eq!(host.trial("t1").unwrap().status, "FAILED");
     assert!(host.keys("waiting").is_empty() && host.keys("assignments").is_empty());
 
     let warm = host.warm("acs-1");
     host.handle("stack-manager", "StackWarm", &warm).unwrap();
     host.handle("OnlineTrial", "TrialRequested", &requested).unwrap();
-    host.handle("assign-trial", "AssignmentOverdue", &overdue).unwrap();
+    host.attempt(&overdue, 1).unwrap();
     assert_eq!(host.take(), []);
 
     // A deadline that passes just before its trial gets a stack fails nothing.
-    host.kv.clear();
+    host.delete("pool", "ACS/acs-1");
     let requested = host.request("t2");
     host.handle("OnlineTrial", "TrialRequested", &requested).unwrap();
-    let (_, overdue) = host.delayed.pop_first().unwrap().1;
+    let (_, overdue) = host.take_delayed().unwrap();
     let warm = host.warm("acs-2");
     host.handle("stack-manager", "StackWarm", &warm).unwrap();
     host.take_one("StackReserved");
-    host.handle("assign-trial", "AssignmentOverdue", &fake::parse(&overdue.detail)).unwrap();
+    host.attempt(&overdue, 1).unwrap();
     assert_eq!(host.take(), []);
 }
 
 #[test]
 fn the_end_of_a_trial_settles_it_at_every_step() {
     // Before its request is handled.
-    let mut host = Fake::new();
+    let mut host = Scene::new();
     host.warm("acs-1");
     let requested = host.request("t1");
     let expired = host.end("t1");
@@ -137,7 +138,7 @@ fn the_end_of_a_trial_settles_it_at_every_step() {
     let failed = host.take_one("TrialAssignmentFailed");
     assert_eq!((&failed["stackId"], &failed["status"]), (&json!("acs-1"), &json!("FAILED")));
     assert_eq!(failed["reason"], "the trial was cancelled before a stack was assigned");
-    let configured = host.configure("acs-1", "t2");
+    let configured = host.prepare("acs-1", "t2");
     host.handle("stack-manager", "StackConfigured", &configured).unwrap();
     assert_eq!(host.take(), []);
 
@@ -147,36 +148,37 @@ fn the_end_of_a_trial_settles_it_at_every_step() {
     let expired = host.end("t3");
     host.handle("OnlineTrial", "TrialExpired", &expired).unwrap();
     host.take_one("TrialAssignmentFailed");
-    assert!(host.delayed.is_empty() && host.keys("waiting").is_empty() && host.keys("assignments").is_empty());
+    assert!(host.delayed().is_empty() && host.keys("waiting").is_empty() && host.keys("assignments").is_empty());
 }
 
 #[test]
 fn a_stack_must_answer_for_its_trial() {
     let reserved = || {
-        let mut host = Fake::new();
+        let mut host = Scene::new();
         host.warm("acs-1");
         let requested = host.request("t1");
         host.handle("OnlineTrial", "TrialRequested", &requested).unwrap();
         host.take_one("StackReserved");
-        let configured = host.configure("acs-1", "t1");
+        let configured = host.prepare("acs-1", "t1");
         (host, configured)
     };
 
     let (mut host, configured) = reserved();
-    host.configure("acs-1", "somebody else");
+    host.prepare("acs-1", "somebody else");
     host.handle("stack-manager", "StackConfigured", &configured).unwrap();
     assert_eq!(host.take_one("TrialAssignmentFailed")["reason"], "the stack does not answer for this trial");
 
     let (mut host, configured) = reserved();
-    host.files.clear();
+    host.answers.clear();
     host.handle("stack-manager", "StackConfigured", &configured).unwrap();
     assert_eq!(host.take_one("TrialAssignmentFailed")["stackId"], "acs-1");
 
     let (mut host, configured) = reserved();
-    host.files.values_mut().for_each(|text| *text = None);
-    let failure = host.attempt("stack-manager", "StackConfigured", &configured, 4).unwrap_err();
+    host.answers.values_mut().for_each(|answer| *answer = None);
+    let configured = host.event("stack-manager", "StackConfigured", configured);
+    let failure = host.attempt(&configured, 4).unwrap_err();
     assert!(matches!(&failure, Failure::Retry(reason) if reason.contains("/stacks/acs-1/trial.json")), "{failure:?}");
-    host.attempt("stack-manager", "StackConfigured", &configured, 5).unwrap();
+    host.attempt(&configured, 5).unwrap();
     host.take_one("TrialAssignmentFailed");
 
     let (mut host, _) = reserved();
@@ -188,8 +190,28 @@ fn a_stack_must_answer_for_its_trial() {
 }
 
 #[test]
+fn a_stack_answers_with_a_file_in_its_folder() {
+    let mut host = Scene::new();
+    host.warm("acs-1");
+    let requested = host.request("t1");
+    host.handle("OnlineTrial", "TrialRequested", &requested).unwrap();
+    host.take_one("StackReserved");
+    let configured = host.prepare("acs-1", "t1");
+    let configured = host.event("stack-manager", "StackConfigured", configured);
+
+    let folder = host.folder("stacks").join("acs-1");
+    std::fs::create_dir_all(folder.join("trial.json")).unwrap();
+    let failure = World::attempt(&mut host, &configured, 1).unwrap_err();
+    assert!(matches!(&failure, Failure::Retry(reason) if reason.contains("/stacks/acs-1/trial.json")), "{failure:?}");
+    std::fs::remove_dir(folder.join("trial.json")).unwrap();
+    std::fs::write(folder.join("trial.json"), r#"{"trialId":"t1"}"#).unwrap();
+    World::attempt(&mut host, &configured, 1).unwrap();
+    host.take_one("TrialAssigned");
+}
+
+#[test]
 fn one_call_stays_within_the_limits_of_a_commit() {
-    let mut host = Fake::new();
+    let mut host = Scene::new();
     for number in 0..60 {
         let requested = host.request(&format!("t{number}"));
         host.handle("OnlineTrial", "TrialRequested", &requested).unwrap();
@@ -200,9 +222,7 @@ fn one_call_stays_within_the_limits_of_a_commit() {
     let mut reserved = 0;
     let mut more = Some(json!({ "type": "ACS" }));
     while let Some(detail) = more.take() {
-        host.changes = 0;
-        host.handle("assign-trial", "StackWarm", &detail).unwrap();
-        assert!(host.changes <= 240, "{} changes", host.changes);
+        host.handle("assign-trial", "StackWarm", &detail).expect("the changes fit a commit");
         for (detail_type, detail) in host.take() {
             match detail_type.as_str() {
                 "StackReserved" => reserved += 1,
@@ -215,34 +235,21 @@ fn one_call_stays_within_the_limits_of_a_commit() {
 
 #[test]
 fn what_is_malformed_is_permanent_and_named() {
-    let check = |host: &mut Fake, source, detail_type, detail, expected: &str| match host.handle(
-        source,
-        detail_type,
-        &detail,
-    ) {
-        Err(Failure::Permanent(reason)) => assert_eq!(reason, expected),
-        other => panic!("{detail_type} {detail}: {other:?}"),
-    };
-    let mut host = Fake::new();
+    let check =
+        |host: &mut Scene, source, detail_type, detail, expected: &str| match host.handle(source, detail_type, &detail)
+        {
+            Err(Failure::Permanent(reason)) => assert_eq!(reason, expected),
+            other => panic!("{detail_type} {detail}: {other:?}"),
+        };
+    let mut host = Scene::new();
     check(&mut host, "OnlineTrial", "TrialRequested", json!({}), "the detail of TrialRequested has no `trialId`");
     let expected = "`type` in the detail of StackWarm is 7, and must be a text that is not empty";
     check(&mut host, "stack-manager", "StackWarm", json!({ "type": 7 }), expected);
     let requested = host.request("t1");
-    host.config = r#"{"wait-seconds":0}"#.to_owned();
+    host.configure(json!({ "wait-seconds": 0 }));
     let expected = "[plugins.assign-trial.config]: wait-seconds must be at least 1";
     check(&mut host, "OnlineTrial", "TrialRequested", requested, expected);
 
     host.handle("somebody", "TrialRequested", &json!({})).unwrap();
-    assert_eq!(host.warnings.borrow().len(), 1);
-}
-
-#[test]
-fn errors_of_the_host_say_whether_to_try_again() {
-    let text = || "text".to_owned();
-    for error in [Error::Denied(text()), Error::Invalid(text()), Error::Limit(text())] {
-        assert!(matches!(Failure::from(error), Failure::Permanent(_)));
-    }
-    for error in [Error::NotFound(text()), Error::Unavailable(text())] {
-        assert!(matches!(Failure::from(error), Failure::Retry(_)));
-    }
+    assert_eq!(host.logged(Level::Warn), 1);
 }

@@ -7,64 +7,74 @@
 //! | `warm_stacks` | gauge | `type` | StackWarm, StackReserved; StackDeleted and StackFailed of warm stacks |
 //! | `time_to_assignment_seconds` | histogram | `type` | TrialAssigned |
 //! | `assignment_failures_total` | counter | `type` | TrialAssignmentFailed |
-//!
-//! `changes` decides and touches nothing; the rest hands its decisions to the host.
 
-mod bindings;
-mod changes;
+#[cfg(test)]
+mod tests;
 
-use self::bindings::exports::trialbridge::plugin::handler::{Delivery, Description, Event, Failure, Guest};
-use self::bindings::trialbridge::plugin::log::{Level, log};
-use self::bindings::trialbridge::plugin::metrics;
-use self::bindings::trialbridge::plugin::types::Error;
-use self::changes::{Change, changes};
+use serde_json::Value;
+use trialbridge_plugin::{Description, Detail, Error, Event, Failure, Host, Plugin, permanent};
 
 /// The plugin.
 pub struct Metrics;
 
-impl Guest for Metrics {
+trialbridge_plugin::export!(Metrics);
+
+impl Plugin for Metrics {
     fn describe() -> Description {
-        Description {
-            summary: "counts events, trials, warm stacks and the time to assignment".to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            needs: Vec::new(),
-        }
+        Description::new("counts events, trials, warm stacks and the time to assignment", env!("CARGO_PKG_VERSION"))
     }
 
-    fn handle(event: Event, _delivery: Delivery) -> Result<(), Failure> {
-        let changes = changes(&event.source, &event.detail_type, &event.detail).map_err(Failure::Permanent)?;
-        changes.iter().try_for_each(apply)
+    fn handle(event: &Event, host: &Host) -> Result<(), Failure> {
+        let labels = [("source", event.source.as_str()), ("detail_type", event.detail_type.as_str())];
+        unless_full(host, host.counter("events_total", &labels, 1))?;
+        let add = |name, add| {
+            let detail = event.detail()?;
+            unless_full(host, host.gauge_add(name, &[("type", text(event, &detail, "type")?)], add))
+        };
+        match event.kind() {
+            ("OnlineTrial", "TrialRequested") => add("active_trials", 1.0),
+            ("OnlineTrial", "TrialExpired" | "TrialCancelled") => add("active_trials", -1.0),
+            ("OnlineTrial", "TrialAssigned") => assigned(event, host),
+            ("OnlineTrial", "TrialAssignmentFailed") => {
+                let detail = event.detail()?;
+                let labels = [("type", text(event, &detail, "type")?)];
+                unless_full(host, host.counter("assignment_failures_total", &labels, 1))
+            }
+            ("stack-manager", "StackWarm") => add("warm_stacks", 1.0),
+            ("assign-trial", "StackReserved") => add("warm_stacks", -1.0),
+            // Only what was warm was counted as such.
+            ("stack-manager", "StackDeleted" | "StackFailed") if text(event, &event.detail()?, "state")? == "WARM" => {
+                add("warm_stacks", -1.0)
+            }
+            _ => Ok(()),
+        }
     }
 }
 
-fn apply(change: &Change) -> Result<(), Failure> {
-    let applied = match change {
-        Change::Count { name, labels } => metrics::counter(name, &owned(labels), 1),
-        Change::Add { name, labels, add } => metrics::gauge_add(name, &owned(labels), *add),
-        Change::Observe { name, labels, value } => metrics::histogram(name, &owned(labels), *value),
-    };
-    match applied {
-        // A series that does not fit any more is no reason to lose the others, nor to dead-letter the event.
+/// Whoever assigns by other means than assign-trial may not have measured the time, and nothing is observed then.
+fn assigned(event: &Event, host: &Host) -> Result<(), Failure> {
+    let detail = event.detail()?;
+    let Some(seconds) = detail.get("secondsToAssign") else { return Ok(()) };
+    let value = seconds.as_f64().filter(|seconds| *seconds >= 0.0).ok_or_else(|| {
+        permanent(format!("`secondsToAssign` of {} is {seconds}, not a number of seconds", event.detail_type))
+    })?;
+    let labels = [("type", text(event, &detail, "type")?)];
+    unless_full(host, host.histogram("time_to_assignment_seconds", &labels, value))
+}
+
+/// A text that may be empty: it only becomes a label.
+fn text<'a>(event: &Event, detail: &'a Detail<'_>, name: &str) -> Result<&'a str, Failure> {
+    let text = detail.get(name).and_then(Value::as_str);
+    text.ok_or_else(|| permanent(format!("the detail of {} has no text `{name}`", event.detail_type)))
+}
+
+/// A series that does not fit any more is no reason to lose the others, nor to dead-letter the event.
+fn unless_full(host: &Host, counted: Result<(), Error>) -> Result<(), Failure> {
+    match counted {
         Err(Error::Limit(reason)) => {
-            log(Level::Warn, "a metric was not counted", &[("reason".to_owned(), reason)]);
+            host.warn("a metric was not counted", &[("reason", &reason)]);
             Ok(())
         }
-        Err(Error::Unavailable(reason)) => Err(Failure::Retry(reason)),
-        Err(Error::Denied(reason) | Error::Invalid(reason) | Error::NotFound(reason)) => {
-            Err(Failure::Permanent(reason))
-        }
-        Ok(()) => Ok(()),
+        counted => Ok(counted?),
     }
-}
-
-fn owned(labels: &[(&'static str, String)]) -> Vec<(String, String)> {
-    labels.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
-}
-
-#[cfg(target_arch = "wasm32")]
-#[expect(unsafe_code, reason = "the generated exports speak the ABI of components")]
-mod exports {
-    use super::{Metrics, bindings};
-
-    bindings::export!(Metrics with_types_in bindings);
 }

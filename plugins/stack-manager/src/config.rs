@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use trialbridge_plugin::{Failure, Host, permanent};
 
 /// The most warm stacks of one type.
 const MOST_WARM: usize = 1000;
@@ -29,12 +30,16 @@ pub(crate) struct Pool {
 }
 
 impl Config {
-    /// Reads the text of a JSON object.
+    /// Reads what the operator says.
     ///
     /// # Errors
     ///
-    /// Says what is wrong, and in which table of rules.toml.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    /// Permanent; says what is wrong, and in which table of rules.toml.
+    pub(crate) fn read(host: &Host) -> Result<Self, Failure> {
+        Self::parse(&host.config_text()).map_err(permanent)
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
         let at = |place: &str, reason: &str| format!("[plugins.stack-manager.config{place}]: {reason}");
         let members: Map<String, Value> = serde_json::from_str(text).map_err(|error| at("", &error.to_string()))?;
         if let Some(unknown) = members.keys().find(|name| !["pools", "public-url"].contains(&name.as_str())) {

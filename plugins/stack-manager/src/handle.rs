@@ -1,30 +1,33 @@
 //! Sends each event where it belongs.
 
-use crate::bindings::exports::trialbridge::plugin::handler::{Delivery, Event, Failure};
-use crate::bindings::trialbridge::plugin::log::Level;
+use trialbridge_plugin::{Event, Failure, Host, OnlineTrial};
+
 use crate::config::Config;
-use crate::detail::{ASSIGN_TRIAL, DAEMON, Detail, SELF, TRIALS};
-use crate::host::Host;
 use crate::pool::{self, Budget};
 use crate::provider::Provider;
+use crate::said::SELF;
 use crate::{lifecycle, reconcile};
+
+/// The source of the events of trials.
+const TRIALS: &str = OnlineTrial::SOURCE;
+
+/// The source of reservations.
+const ASSIGN_TRIAL: &str = "assign-trial";
+
+/// The source of what the daemon says of itself.
+const DAEMON: &str = "trialbridge";
 
 /// Handles one event.
 ///
 /// # Errors
 ///
 /// Permanent for an event or a configuration that is malformed, retry for a store or a folder that does not answer.
-pub(crate) fn handle(
-    host: &mut impl Host,
-    provider: &mut impl Provider,
-    event: &Event,
-    delivery: &Delivery,
-) -> Result<(), Failure> {
-    let detail = Detail::read(event)?;
-    let config = Config::parse(&host.config()).map_err(Failure::Permanent)?;
-    match (event.source.as_str(), event.detail_type.as_str()) {
-        (SELF, "StackCreateRequested") => lifecycle::create(host, provider, &config, &detail, delivery.attempt),
-        (ASSIGN_TRIAL, "StackReserved") => lifecycle::configure(host, provider, &config, &detail, delivery.attempt),
+pub(crate) fn handle(host: &Host, provider: &mut impl Provider, event: &Event) -> Result<(), Failure> {
+    let detail = event.detail()?;
+    let config = Config::read(host)?;
+    match event.kind() {
+        (SELF, "StackCreateRequested") => lifecycle::create(host, provider, &config, &detail),
+        (ASSIGN_TRIAL, "StackReserved") => lifecycle::configure(host, provider, &config, &detail),
         (TRIALS, "TrialAssigned") => refill(host, &config, detail.text("type")?),
         (TRIALS, "TrialExpired" | "TrialCancelled" | "TrialAssignmentFailed") => {
             let trial_type = detail.text("type")?;
@@ -33,23 +36,19 @@ pub(crate) fn handle(
         }
         (SELF, "ReconcileContinued") => reconcile::reconcile(host, provider, &config, detail.text("after")?),
         // Who loads another plugin has no need of a reconciliation here.
-        (DAEMON, "PluginLoaded") if detail.text("plugin")? != delivery.target => Ok(()),
+        (DAEMON, "PluginLoaded") if detail.text("plugin")? != host.delivery().target => Ok(()),
         (DAEMON, "DaemonStarted" | "RulesReloaded" | "PluginLoaded") | (_, "Scheduled Event") => {
             reconcile::reconcile(host, provider, &config, reconcile::BEGINNING)
         }
         (source, detail_type) => {
             let fields = [("source", source), ("detail-type", detail_type)];
-            host.log(
-                Level::Warn,
-                "ignored an event that is not for this plugin; narrow the rule that sends it",
-                &fields,
-            );
+            host.warn("ignored an event that is not for this plugin; narrow the rule that sends it", &fields);
             Ok(())
         }
     }
 }
 
-fn refill(host: &mut impl Host, config: &Config, trial_type: &str) -> Result<(), Failure> {
+fn refill(host: &Host, config: &Config, trial_type: &str) -> Result<(), Failure> {
     let mut budget = Budget::new();
     pool::fill(host, config, trial_type, &mut budget)?;
     if budget.is_exceeded() { reconcile::go_on(host, reconcile::POOLS) } else { Ok(()) }

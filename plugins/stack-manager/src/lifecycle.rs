@@ -3,14 +3,12 @@
 use std::io;
 
 use serde_json::json;
+use trialbridge_plugin::{Detail, Failure, Host, retry};
 
-use crate::bindings::exports::trialbridge::plugin::handler::Failure;
-use crate::bindings::trialbridge::plugin::log::Level;
 use crate::config::Config;
-use crate::detail::{Detail, of_stack};
-use crate::host::{Host, emit, read, write};
 use crate::provider::{Provider, Tenant};
 use crate::record::{POOL, Pooled, STACKS, Stack, State, pool_key};
+use crate::said::{emit, of_stack};
 
 /// After so many attempts, what the provider cannot do is given up.
 const LAST_ATTEMPT: u32 = 5;
@@ -21,14 +19,13 @@ const LAST_ATTEMPT: u32 = 5;
 ///
 /// Retry if the provider fails, before the last attempt; those of the host.
 pub(crate) fn create(
-    host: &mut impl Host,
+    host: &Host,
     provider: &mut impl Provider,
     config: &Config,
     detail: &Detail,
-    attempt: u32,
 ) -> Result<(), Failure> {
     let stack_id = detail.text("stackId")?;
-    let Some(mut stack) = read::<Stack>(host, STACKS, stack_id)? else { return Ok(()) };
+    let Some(mut stack) = host.kv(STACKS).get::<Stack>(stack_id)? else { return Ok(()) };
     if stack.state != State::Creating {
         return Ok(());
     }
@@ -37,19 +34,19 @@ pub(crate) fn create(
         return retire(host, stack_id, &stack);
     };
     if let Err(error) = provider.create(stack_id, &pool.template) {
-        let reason = not_yet("build", stack_id, &error, attempt)?;
+        let reason = not_yet("build", stack_id, &error, host)?;
         return lose(host, stack_id, &stack, &reason);
     }
 
     let url = config.url(stack_id);
     stack.state = State::Warm;
     stack.url = Some(url.clone());
-    write(host, POOL, &pool_key(&stack.trial_type, stack_id), &Pooled { state: State::Warm })?;
-    write(host, STACKS, stack_id, &stack)?;
+    host.kv(POOL).set(&pool_key(&stack.trial_type, stack_id), &Pooled { state: State::Warm })?;
+    host.kv(STACKS).set(stack_id, &stack)?;
     let mut warm = of_stack(stack_id, &stack);
     warm.insert("url".to_owned(), json!(url));
     emit(host, "StackWarm", warm)?;
-    host.log(Level::Info, "a stack is warm", &[("stackId", stack_id)]);
+    host.info("a stack is warm", &[("stackId", stack_id)]);
     Ok(())
 }
 
@@ -59,11 +56,10 @@ pub(crate) fn create(
 ///
 /// Retry if the provider fails, before the last attempt; those of the host.
 pub(crate) fn configure(
-    host: &mut impl Host,
+    host: &Host,
     provider: &mut impl Provider,
     config: &Config,
     detail: &Detail,
-    attempt: u32,
 ) -> Result<(), Failure> {
     let stack_id = detail.text("stackId")?;
     let tenant = Tenant {
@@ -75,7 +71,7 @@ pub(crate) fn configure(
     let Some(stack) = assigned(host, stack_id, &tenant.trial_id)? else { return Ok(()) };
     if let Err(error) = provider.configure(stack_id, &tenant) {
         // The record stays: the failure ends the assignment, and with that the stack is deleted.
-        let reason = not_yet("prepare", stack_id, &error, attempt)?;
+        let reason = not_yet("prepare", stack_id, &error, host)?;
         return fail(host, stack_id, &stack, &reason);
     }
     let mut configured = detail.members().clone();
@@ -88,13 +84,13 @@ pub(crate) fn configure(
 /// # Errors
 ///
 /// Retry if the provider fails; those of the host.
-pub(crate) fn delete(host: &mut impl Host, provider: &mut impl Provider, detail: &Detail) -> Result<(), Failure> {
+pub(crate) fn delete(host: &Host, provider: &mut impl Provider, detail: &Detail) -> Result<(), Failure> {
     let trial_id = detail.text("trialId")?;
     let Some(stack_id) = detail.optional_text("stackId")? else { return Ok(()) };
     let Some(stack) = assigned(host, stack_id, trial_id)? else { return Ok(()) };
-    provider.delete(stack_id).map_err(|error| Failure::Retry(format!("cannot delete stack `{stack_id}`: {error}")))?;
+    provider.delete(stack_id).map_err(|error| retry(format!("cannot delete stack `{stack_id}`: {error}")))?;
     retire(host, stack_id, &stack)?;
-    host.log(Level::Info, "deleted a stack", &[("stackId", stack_id), ("trialId", trial_id)]);
+    host.info("deleted a stack", &[("stackId", stack_id), ("trialId", trial_id)]);
     Ok(())
 }
 
@@ -104,7 +100,7 @@ pub(crate) fn delete(host: &mut impl Host, provider: &mut impl Provider, detail:
 /// # Errors
 ///
 /// Those of the host.
-pub(crate) fn retire(host: &mut impl Host, stack_id: &str, stack: &Stack) -> Result<(), Failure> {
+pub(crate) fn retire(host: &Host, stack_id: &str, stack: &Stack) -> Result<(), Failure> {
     forget(host, stack_id, stack)?;
     emit(host, "StackDeleted", of_stack(stack_id, stack))
 }
@@ -114,35 +110,35 @@ pub(crate) fn retire(host: &mut impl Host, stack_id: &str, stack: &Stack) -> Res
 /// # Errors
 ///
 /// Those of the host.
-pub(crate) fn lose(host: &mut impl Host, stack_id: &str, stack: &Stack, reason: &str) -> Result<(), Failure> {
+pub(crate) fn lose(host: &Host, stack_id: &str, stack: &Stack, reason: &str) -> Result<(), Failure> {
     forget(host, stack_id, stack)?;
     fail(host, stack_id, stack, reason)
 }
 
-fn forget(host: &mut impl Host, stack_id: &str, stack: &Stack) -> Result<(), Failure> {
+fn forget(host: &Host, stack_id: &str, stack: &Stack) -> Result<(), Failure> {
     // Only what belongs to no trial is in the pool.
     if stack.state != State::Assigned {
-        host.delete(POOL, &pool_key(&stack.trial_type, stack_id))?;
+        host.kv(POOL).delete(&pool_key(&stack.trial_type, stack_id))?;
     }
-    Ok(host.delete(STACKS, stack_id)?)
+    Ok(host.kv(STACKS).delete(stack_id)?)
 }
 
-fn fail(host: &mut impl Host, stack_id: &str, stack: &Stack, reason: &str) -> Result<(), Failure> {
+fn fail(host: &Host, stack_id: &str, stack: &Stack, reason: &str) -> Result<(), Failure> {
     let mut failed = of_stack(stack_id, stack);
     failed.insert("reason".to_owned(), json!(reason));
     emit(host, "StackFailed", failed)?;
-    host.log(Level::Warn, "a stack failed", &[("stackId", stack_id), ("reason", reason)]);
+    host.warn("a stack failed", &[("stackId", stack_id), ("reason", reason)]);
     Ok(())
 }
 
 /// The record of a stack, if it belongs to this trial.
-fn assigned(host: &impl Host, stack_id: &str, trial_id: &str) -> Result<Option<Stack>, Failure> {
-    let stack = read::<Stack>(host, STACKS, stack_id)?;
+fn assigned(host: &Host, stack_id: &str, trial_id: &str) -> Result<Option<Stack>, Failure> {
+    let stack = host.kv(STACKS).get::<Stack>(stack_id)?;
     Ok(stack.filter(|stack| stack.state == State::Assigned && stack.trial_id.as_deref() == Some(trial_id)))
 }
 
 /// The reason to give up after the last attempt; before that, the failure that asks for another one.
-fn not_yet(what: &str, stack_id: &str, error: &io::Error, attempt: u32) -> Result<String, Failure> {
+fn not_yet(what: &str, stack_id: &str, error: &io::Error, host: &Host) -> Result<String, Failure> {
     let reason = format!("cannot {what} stack `{stack_id}`: {error}");
-    if attempt < LAST_ATTEMPT { Err(Failure::Retry(reason)) } else { Ok(reason) }
+    if host.delivery().attempt < LAST_ATTEMPT { Err(retry(reason)) } else { Ok(reason) }
 }

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, json};
+use trialbridge_plugin::{Error, Failure, Host};
 
-use crate::bindings::exports::trialbridge::plugin::handler::Failure;
-use crate::bindings::trialbridge::plugin::log::Level;
 use crate::config::Config;
-use crate::host::{Host, emit, list_all, read, write};
 use crate::lifecycle::retire;
 use crate::record::{POOL, Pooled, STACKS, Stack, State, pool_key};
+use crate::said::emit;
 
 /// How many changes to the store a call makes. The host allows 240; what lies between is for the event that says where
 /// to go on, and for a deletion before a refill.
@@ -56,14 +55,9 @@ impl Budget {
 /// # Errors
 ///
 /// Those of the host.
-pub(crate) fn fill(
-    host: &mut impl Host,
-    config: &Config,
-    trial_type: &str,
-    budget: &mut Budget,
-) -> Result<(), Failure> {
+pub(crate) fn fill(host: &Host, config: &Config, trial_type: &str, budget: &mut Budget) -> Result<(), Failure> {
     let Some(pool) = config.pools.get(trial_type) else { return Ok(()) };
-    let stock = list_all::<Pooled>(host, POOL, &format!("{trial_type}/"))?.len();
+    let stock = pooled(host, &format!("{trial_type}/"))?.len();
     for _ in stock..pool.warm {
         if !budget.take(CHANGES_OF_STACK) {
             return Ok(());
@@ -80,18 +74,18 @@ pub(crate) fn fill(
 /// # Errors
 ///
 /// Those of the host.
-pub(crate) fn trim(host: &mut impl Host, config: &Config, budget: &mut Budget) -> Result<Trimmed, Failure> {
+pub(crate) fn trim(host: &Host, config: &Config, budget: &mut Budget) -> Result<Trimmed, Failure> {
     let mut stock: BTreeMap<String, Vec<(String, Stack)>> = BTreeMap::new();
-    for (key, _) in list_all::<Pooled>(host, POOL, "")? {
+    for key in pooled(host, "")? {
         let (trial_type, stack_id) = key.split_once('/').unwrap_or(("", &key));
-        match read::<Stack>(host, STACKS, stack_id)? {
+        match host.kv(STACKS).get::<Stack>(stack_id)? {
             Some(stack) if stack.state != State::Assigned => {
                 stock.entry(trial_type.to_owned()).or_default().push((stack_id.to_owned(), stack));
             }
             // Nobody can be given what has no record or belongs to a trial.
             _ if budget.take(1) => {
-                host.log(Level::Warn, "removed a pool entry without a stack", &[("key", key.as_str())]);
-                host.delete(POOL, &key)?;
+                host.warn("removed a pool entry without a stack", &[("key", key.as_str())]);
+                host.kv(POOL).delete(&key)?;
             }
             _ => return Ok(Trimmed::Nothing),
         }
@@ -121,8 +115,14 @@ pub(crate) enum Trimmed {
     Some,
 }
 
-fn order(host: &mut impl Host, trial_type: &str) -> Result<(), Failure> {
-    let stack_id = format!("{}-{}", trial_type.to_ascii_lowercase(), host.unique());
+/// The keys of the pool that begin with `prefix`.
+fn pooled(host: &Host, prefix: &str) -> Result<Vec<String>, Error> {
+    let entries = host.kv(POOL).entries::<Pooled>(prefix).in_pages_of(1000);
+    entries.map(|entry| Ok(entry?.0)).collect()
+}
+
+fn order(host: &Host, trial_type: &str) -> Result<(), Failure> {
+    let stack_id = format!("{}-{}", trial_type.to_ascii_lowercase(), host.new_id());
     let stack = Stack {
         trial_type: trial_type.to_owned(),
         state: State::Creating,
@@ -131,8 +131,8 @@ fn order(host: &mut impl Host, trial_type: &str) -> Result<(), Failure> {
         trial_id: None,
         others: Map::new(),
     };
-    write(host, POOL, &pool_key(trial_type, &stack_id), &Pooled { state: State::Creating })?;
-    write(host, STACKS, &stack_id, &stack)?;
+    host.kv(POOL).set(&pool_key(trial_type, &stack_id), &Pooled { state: State::Creating })?;
+    host.kv(STACKS).set(&stack_id, &stack)?;
     request_creation(host, &stack_id, trial_type)
 }
 
@@ -141,7 +141,7 @@ fn order(host: &mut impl Host, trial_type: &str) -> Result<(), Failure> {
 /// # Errors
 ///
 /// Those of the host.
-pub(crate) fn request_creation(host: &mut impl Host, stack_id: &str, trial_type: &str) -> Result<(), Failure> {
+pub(crate) fn request_creation(host: &Host, stack_id: &str, trial_type: &str) -> Result<(), Failure> {
     let detail = Map::from_iter([("stackId".to_owned(), json!(stack_id)), ("type".to_owned(), json!(trial_type))]);
     emit(host, "StackCreateRequested", detail)
 }

@@ -7,15 +7,14 @@
 //! decision is only one when it is committed.
 
 use serde_json::{Map, json};
+use trialbridge_plugin::{Failure, Host, permanent, retry};
 
-use crate::bindings::exports::trialbridge::plugin::handler::Failure;
-use crate::bindings::trialbridge::plugin::log::Level;
 use crate::config::Config;
-use crate::host::{Host, emit, list, read};
 use crate::lifecycle::{lose, retire};
 use crate::pool::{self, Budget, CHANGES_OF_STACK, Trimmed};
 use crate::provider::{Extent, Found, Provider};
 use crate::record::{STACKS, Stack, State};
+use crate::said::emit;
 
 /// Where a run begins.
 pub(crate) const BEGINNING: &str = "folders/";
@@ -38,7 +37,7 @@ const PATIENCE: u64 = 60_000;
 ///
 /// Permanent if `after` is no place in a run; retry if the provider fails; those of the host.
 pub(crate) fn reconcile(
-    host: &mut impl Host,
+    host: &Host,
     provider: &mut impl Provider,
     config: &Config,
     after: &str,
@@ -47,7 +46,7 @@ pub(crate) fn reconcile(
     if !matches!(step, "folders" | "stacks" | "pools") {
         let reason =
             format!("`after` of ReconcileContinued is `{after}`, and must begin with folders/, stacks/ or pools/");
-        return Err(Failure::Permanent(reason));
+        return Err(permanent(reason));
     }
     if step == "folders"
         && let Some(next) = sweep(host, provider, place)?
@@ -80,7 +79,7 @@ pub(crate) fn reconcile(
 /// # Errors
 ///
 /// Those of the host.
-pub(crate) fn go_on(host: &mut impl Host, after: &str) -> Result<(), Failure> {
+pub(crate) fn go_on(host: &Host, after: &str) -> Result<(), Failure> {
     emit(host, "ReconcileContinued", Map::from_iter([("after".to_owned(), json!(after))]))
 }
 
@@ -88,8 +87,8 @@ pub(crate) fn go_on(host: &mut impl Host, after: &str) -> Result<(), Failure> {
 ///
 /// A record is committed before its folder is made and no id comes twice, so that what has no record
 /// now will never have one.
-fn sweep(host: &impl Host, provider: &mut impl Provider, after: &str) -> Result<Option<String>, Failure> {
-    let found = provider.list().map_err(|error| Failure::Retry(format!("cannot list the stacks: {error}")))?;
+fn sweep(host: &Host, provider: &mut impl Provider, after: &str) -> Result<Option<String>, Failure> {
+    let found = provider.list().map_err(|error| retry(format!("cannot list the stacks: {error}")))?;
     let (mut discarded, mut last) = (0, None);
     let mut rest = found.iter().filter(|folder| folder.name.as_str() > after);
     for folder in rest.by_ref().take(MOST_SEEN) {
@@ -98,11 +97,11 @@ fn sweep(host: &impl Host, provider: &mut impl Provider, after: &str) -> Result<
             continue;
         }
         match provider.discard(folder) {
-            Ok(()) => host.log(Level::Info, "discarded a folder without a stack", &[("folder", folder.name.as_str())]),
+            Ok(()) => host.info("discarded a folder without a stack", &[("folder", folder.name.as_str())]),
             // The others are not to wait for one that cannot be deleted.
             Err(error) => {
                 let fields = [("folder", folder.name.as_str()), ("reason", &error.to_string())];
-                host.log(Level::Warn, "cannot discard a folder without a stack", &fields);
+                host.warn("cannot discard a folder without a stack", &fields);
             }
         }
         discarded += 1;
@@ -113,8 +112,8 @@ fn sweep(host: &impl Host, provider: &mut impl Provider, after: &str) -> Result<
     Ok(rest.next().and(last).map(|folder| folder.name.clone()))
 }
 
-fn is_needed(host: &impl Host, folder: &Found) -> Result<bool, Failure> {
-    let stack = read::<Stack>(host, STACKS, &folder.stack_id)?;
+fn is_needed(host: &Host, folder: &Found) -> Result<bool, Failure> {
+    let stack = host.kv(STACKS).get::<Stack>(&folder.stack_id)?;
     Ok(match folder.extent {
         Extent::Whole => stack.is_some(),
         Extent::Part => stack.is_some_and(|stack| stack.state == State::Creating),
@@ -131,11 +130,11 @@ struct Run {
 
 impl Run {
     /// Goes through the records. The key of the last one it got to, unless that was the last of all.
-    fn mend(&mut self, host: &mut impl Host, provider: &impl Provider, after: &str) -> Result<Option<String>, Failure> {
+    fn mend(&mut self, host: &Host, provider: &impl Provider, after: &str) -> Result<Option<String>, Failure> {
         let mut last = after.to_owned();
         let mut seen = 0;
         while seen < MOST_SEEN {
-            let page = list::<Stack>(host, STACKS, "", (!last.is_empty()).then_some(last.as_str()), 100)?;
+            let page = host.kv(STACKS).page::<Stack>("", (!last.is_empty()).then_some(last.as_str()), 100)?;
             if page.is_empty() {
                 return Ok(None);
             }
@@ -155,7 +154,7 @@ impl Run {
     /// Mends a stack, if it needs that. How many changes it took.
     fn mend_one(
         &mut self,
-        host: &mut impl Host,
+        host: &Host,
         provider: &impl Provider,
         stack_id: &str,
         stack: &Stack,
@@ -168,7 +167,7 @@ impl Run {
             }
             State::Warm => {
                 let exists = provider.exists(stack_id);
-                if exists.map_err(|error| Failure::Retry(format!("cannot look for stack `{stack_id}`: {error}")))? {
+                if exists.map_err(|error| retry(format!("cannot look for stack `{stack_id}`: {error}")))? {
                     return Ok(0);
                 }
                 lose(host, stack_id, stack, "its folder is gone")?;
@@ -184,9 +183,9 @@ impl Run {
     }
 }
 
-fn belongs_to_somebody(host: &impl Host, stack: &Stack) -> Result<bool, Failure> {
+fn belongs_to_somebody(host: &Host, stack: &Stack) -> Result<bool, Failure> {
     Ok(match &stack.trial_id {
-        Some(trial_id) => host.trial_lives(trial_id)?,
+        Some(trial_id) => host.trials().get(trial_id)?.is_some(),
         None => false,
     })
 }

@@ -1,24 +1,24 @@
 //! Stacks against a host and a provider in memory: the way of a stack here, the repair of all in [`repair`].
 
-mod fake;
 mod repair;
+mod scene;
 
 use serde_json::json;
+use trialbridge_plugin::Failure;
 
-use self::fake::{World, names};
-use crate::bindings::exports::trialbridge::plugin::handler::Failure;
+use self::scene::{Scene, names_of};
 
 #[test]
 fn a_pool_is_filled_and_refilled() {
-    let mut world = World::new(3);
+    let mut world = Scene::new(3);
     world.reconcile();
     assert_eq!(world.count(), "3 creating, 3 pooled, 0 folders");
     // Stacks that are being built count.
     world.reconcile();
-    assert_eq!(names(&world.host.emitted), "StackCreateRequested*3");
+    assert_eq!(world.said(), "StackCreateRequested*3");
 
     let said = world.settle();
-    assert_eq!(names(&said), "StackWarm*3");
+    assert_eq!(names_of(&said), "StackWarm*3");
     let stack_id = said[0].1["stackId"].as_str().unwrap();
     let url = format!("/stacks/{stack_id}/");
     assert!(stack_id.starts_with("acs-"));
@@ -39,16 +39,16 @@ fn a_pool_is_filled_and_refilled() {
 
 #[test]
 fn a_big_pool_is_filled_over_several_calls() {
-    let mut world = World::new(150);
+    let mut world = Scene::new(150);
     world.handle("OnlineTrial", "TrialAssigned", &json!({ "type": "ACS" }));
-    assert_eq!(names(&world.host.emitted), "ReconcileContinued*1 StackCreateRequested*66");
-    assert_eq!(names(&world.settle()), "StackWarm*150");
+    assert_eq!(world.said(), "ReconcileContinued*1 StackCreateRequested*66");
+    assert_eq!(names_of(&world.settle()), "StackWarm*150");
     assert_eq!(world.count(), "150 warm, 150 pooled, 150 folders");
 }
 
 #[test]
 fn a_reserved_stack_is_prepared_for_its_trial_only() {
-    let mut world = World::new(1);
+    let mut world = Scene::new(1);
     world.reconcile();
     world.settle();
     let mut reserved = world.reserve("t1");
@@ -72,7 +72,7 @@ fn a_reserved_stack_is_prepared_for_its_trial_only() {
 
 #[test]
 fn the_stack_of_a_trial_that_is_over_is_deleted_once_and_replaced() {
-    let mut world = World::new(1);
+    let mut world = Scene::new(1);
     world.reconcile();
     world.settle();
     let mut ended = world.reserve("t1");
@@ -91,7 +91,7 @@ fn the_stack_of_a_trial_that_is_over_is_deleted_once_and_replaced() {
     let said = world.settle();
     let deleted = json!({ "stackId": stack_id, "type": "ACS", "state": "ASSIGNED", "trialId": "t1" });
     assert_eq!(said[0], ("StackDeleted".to_owned(), deleted));
-    assert_eq!(names(&said), "StackDeleted*1 StackWarm*1");
+    assert_eq!(names_of(&said), "StackDeleted*1 StackWarm*1");
     world.handle("OnlineTrial", "TrialExpired", &ended);
     world.handle("assign-trial", "StackReserved", &ended);
     assert_eq!(world.settle(), []);
@@ -100,7 +100,7 @@ fn the_stack_of_a_trial_that_is_over_is_deleted_once_and_replaced() {
 
 #[test]
 fn a_provider_that_fails_is_tried_again_and_then_given_up() {
-    let mut world = World::new(1);
+    let mut world = Scene::new(1);
     world.reconcile();
     let request = world.take().remove(0).1;
     world.folders.failure = Some("no space");
@@ -133,8 +133,8 @@ fn a_provider_that_fails_is_tried_again_and_then_given_up() {
 
 #[test]
 fn what_is_malformed_is_permanent_and_named() {
-    let mut world = World::new(1);
-    let check = |world: &mut World, source, detail_type, detail, expected: &str| match world.attempt(
+    let mut world = Scene::new(1);
+    let check = |world: &mut Scene, source, detail_type, detail, expected: &str| match world.attempt(
         source,
         detail_type,
         &detail,
@@ -150,7 +150,7 @@ fn what_is_malformed_is_permanent_and_named() {
     check(&mut world, "assign-trial", "StackReserved", reserved, expected);
     let expected = "`after` of ReconcileContinued is `here`, and must begin with folders/, stacks/ or pools/";
     check(&mut world, "stack-manager", "ReconcileContinued", json!({ "after": "here" }), expected);
-    world.host.config = "{}".to_owned();
+    world.configure(json!({}));
     let expected = "[plugins.stack-manager.config]: missing field `pools`; add a table for each type";
     check(&mut world, "trialbridge", "DaemonStarted", json!({}), expected);
 }

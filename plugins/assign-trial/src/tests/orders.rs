@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::fake::{Fake, parse};
+use super::scene::{Scene, detail};
 
 /// How many orders are tried.
 const ORDERS: u64 = 2_000;
@@ -18,7 +18,7 @@ fn every_request_has_one_outcome_in_any_order() {
 
 /// The world around the plugin: events on their way, and a stack-manager that sometimes fails.
 struct World {
-    host: Fake,
+    host: Scene,
     random: Random,
     seed: u64,
     /// Events that were published and not delivered.
@@ -34,7 +34,7 @@ impl World {
     fn new(seed: u64) -> Self {
         let (pending, outcomes, reserved) = Default::default();
         Self {
-            host: Fake::new(),
+            host: Scene::new(),
             random: Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
             seed,
             pending,
@@ -56,7 +56,7 @@ impl World {
             self.make_warm();
         }
         // Every trial ends some time, so that nothing is left when nothing is left to happen.
-        while !self.pending.is_empty() || !self.host.trials.is_empty() {
+        while !self.pending.is_empty() || self.host.trials().next().is_some() {
             match self.random.below(12) {
                 0 => self.end_some_trial(),
                 1 => self.pass_some_deadline(),
@@ -68,7 +68,7 @@ impl World {
         assert!(self.outcomes.values().all(|count| *count == 1), "seed {seed}: {:?}", self.outcomes);
         assert_eq!(self.host.keys("assignments"), [""; 0], "seed {seed}");
         assert_eq!(self.host.keys("waiting"), [""; 0], "seed {seed}");
-        assert!(self.host.delayed.is_empty(), "seed {seed}");
+        assert!(self.host.delayed().is_empty(), "seed {seed}");
     }
 
     fn deliver_some_event(&mut self) {
@@ -84,7 +84,8 @@ impl World {
             return;
         }
         let attempt = 1 + self.random.below(5) as u32;
-        self.host.attempt(source, &detail_type, &detail, attempt).expect("nothing fails here");
+        let event = self.host.event(source, &detail_type, &detail);
+        self.host.attempt(&event, attempt).expect("nothing fails here");
         for (detail_type, detail) in self.host.take() {
             let text = |name: &str| detail[name].as_str().unwrap_or_default().to_owned();
             match detail_type.as_str() {
@@ -109,7 +110,7 @@ impl World {
         let (stack, trial) = stack.zip(trial).map(|(s, t)| (s.to_owned(), t.to_owned())).expect("both are texts");
         let fate = self.random.below(8);
         if fate != 0 {
-            let configured = self.host.configure(&stack, &trial);
+            let configured = self.host.prepare(&stack, &trial);
             self.publish("stack-manager", "StackConfigured", configured);
         }
         if fate <= 1 {
@@ -117,7 +118,7 @@ impl World {
             self.publish("stack-manager", "StackFailed", failed);
         }
         if fate == 2 {
-            self.host.files.clear();
+            self.host.answers.clear();
         }
     }
 
@@ -128,7 +129,7 @@ impl World {
     }
 
     fn end_some_trial(&mut self) {
-        let ids: Vec<String> = self.host.trials.keys().cloned().collect();
+        let ids: Vec<String> = self.host.trials().map(|trial| trial.trial_id.clone()).collect();
         if ids.is_empty() {
             return;
         }
@@ -138,8 +139,8 @@ impl World {
     }
 
     fn pass_some_deadline(&mut self) {
-        if let Some((_, (_, event))) = self.host.delayed.pop_first() {
-            self.publish("assign-trial", &event.detail_type, parse(&event.detail));
+        if let Some((_, event)) = self.host.take_delayed() {
+            self.publish("assign-trial", &event.detail_type, detail(&event));
         }
     }
 

@@ -1,23 +1,26 @@
 //! What a reconciliation finds, and what it does about it.
 
-use serde_json::json;
+use std::time::Duration;
 
-use super::fake::{World, names};
+use serde_json::json;
+use trialbridge_plugin::Level;
+
+use super::scene::{Scene, names_of};
 
 /// A world with so many warm stacks, two minutes later.
-fn warm(count: usize) -> World {
-    let mut world = World::new(count);
+fn warm(count: usize) -> Scene {
+    let mut world = Scene::new(count);
     world.reconcile();
-    assert_eq!(names(&world.settle()), format!("StackWarm*{count}"));
-    world.host.now += 120_000;
+    assert_eq!(names_of(&world.settle()), format!("StackWarm*{count}"));
+    world.advance(Duration::from_millis(120_000));
     world
 }
 
 /// Reconciles until nothing is left to do: what was said, and what is there.
 #[track_caller]
-fn check(world: &mut World, said: &str, there: &str) {
+fn check(world: &mut Scene, said: &str, there: &str) {
     world.reconcile();
-    assert_eq!(names(&world.settle()), said);
+    assert_eq!(names_of(&world.settle()), said);
     assert_eq!(world.count(), there);
     world.reconcile();
     assert_eq!(world.take(), [], "a second run finds nothing");
@@ -34,25 +37,25 @@ fn what_is_in_order_stays_as_it_is() {
 
 #[test]
 fn only_the_loading_of_this_plugin_begins_a_run() {
-    let mut world = World::new(1);
+    let mut world = Scene::new(1);
     world.handle("trialbridge", "PluginLoaded", &json!({ "plugin": "metrics" }));
     assert_eq!(world.take(), []);
     for detail_type in ["PluginLoaded", "DaemonStarted", "RulesReloaded"] {
-        world.configure(world.keys("pool").len() + 1);
+        world.keep(world.keys("pool").len() + 1);
         world.handle("trialbridge", detail_type, &json!({ "plugin": "stack-manager" }));
-        assert_eq!(names(&world.take()), "StackCreateRequested*1", "{detail_type}");
+        assert_eq!(names_of(&world.take()), "StackCreateRequested*1", "{detail_type}");
     }
 }
 
 #[test]
 fn a_stack_that_was_never_built_is_asked_for_again() {
-    let mut world = World::new(1);
+    let mut world = Scene::new(1);
     world.reconcile();
     world.take();
-    world.host.now += 60_000;
+    world.advance(Duration::from_millis(60_000));
     world.reconcile();
     assert_eq!(world.take(), []);
-    world.host.now += 1;
+    world.advance(Duration::from_millis(1));
     check(&mut world, "StackWarm*1", "1 warm, 1 pooled, 1 folders");
 }
 
@@ -62,7 +65,7 @@ fn a_warm_stack_without_folder_is_replaced() {
     world.folders.all.pop_first();
     world.reconcile();
     let said = world.settle();
-    assert_eq!(names(&said), "StackFailed*1 StackWarm*1");
+    assert_eq!(names_of(&said), "StackFailed*1 StackWarm*1");
     assert_eq!((&said[0].1["state"], &said[0].1["reason"]), (&json!("WARM"), &json!("its folder is gone")));
     check(&mut world, "", "2 warm, 2 pooled, 2 folders");
 }
@@ -71,26 +74,27 @@ fn a_warm_stack_without_folder_is_replaced() {
 fn the_stack_of_a_trial_that_is_gone_goes_too() {
     let mut world = warm(1);
     world.reserve("t1");
-    world.host.trials.clear();
+    world.end_all();
     check(&mut world, "StackDeleted*1 StackWarm*1", "1 warm, 1 pooled, 1 folders");
     // Not if it is younger than a minute.
     world.reserve("t2");
-    world.host.trials.clear();
+    world.end_all();
     world.reconcile();
-    assert_eq!(names(&world.settle()), "StackWarm*1");
+    assert_eq!(names_of(&world.settle()), "StackWarm*1");
     assert_eq!(world.count(), "1 assigned 1 warm, 1 pooled, 2 folders");
 }
 
 #[test]
 fn folders_without_a_record_are_discarded() {
     let mut world = warm(1);
-    let whole = world.keys("stacks").remove(0);
+    let whole = world.keys("stacks")[0].to_owned();
     world.folders.all.insert("acs-nobody".to_owned(), None);
     world.folders.all.insert(format!(".{whole}"), None);
     check(&mut world, "", "1 warm, 1 pooled, 1 folders");
 
     // What is being built is left alone.
-    world.put("stacks", "acs-new", &json!({ "type": "ACS", "state": "CREATING", "createdAt": world.host.now }));
+    let now = world.now();
+    world.set("stacks", "acs-new", json!({ "type": "ACS", "state": "CREATING", "createdAt": now }));
     world.folders.all.insert(".acs-new".to_owned(), None);
     check(&mut world, "", "1 creating 1 warm, 1 pooled, 2 folders");
 
@@ -98,7 +102,7 @@ fn folders_without_a_record_are_discarded() {
         world.folders.all.insert(format!("acs-{number:03}"), None);
     }
     world.reconcile();
-    assert_eq!(names(&world.host.emitted), "ReconcileContinued*1");
+    assert_eq!(world.said(), "ReconcileContinued*1");
     assert_eq!(world.count(), "1 creating 1 warm, 1 pooled, 72 folders");
     world.settle();
     assert_eq!(world.count(), "1 creating 1 warm, 1 pooled, 2 folders");
@@ -107,13 +111,13 @@ fn folders_without_a_record_are_discarded() {
 #[test]
 fn a_smaller_pool_retires_the_youngest() {
     let mut world = warm(4);
-    let oldest = world.keys("pool").remove(0);
-    world.configure(1);
+    let oldest = world.keys("pool")[0].to_owned();
+    world.keep(1);
     world.reconcile();
     // The folders stay until the retirement is committed.
     assert_eq!(world.count(), "1 warm, 1 pooled, 4 folders");
     let said = world.settle();
-    assert_eq!(names(&said), "StackDeleted*3");
+    assert_eq!(names_of(&said), "StackDeleted*3");
     assert!(said.iter().all(|(_, detail)| detail["state"] == "WARM"));
     assert_eq!(world.count(), "1 warm, 1 pooled, 1 folders");
     assert_eq!(world.keys("pool"), [oldest]);
@@ -123,23 +127,23 @@ fn a_smaller_pool_retires_the_youngest() {
 fn a_type_that_is_removed_loses_its_pool_but_not_its_trials() {
     let mut world = warm(200);
     world.reserve("t1");
-    world.host.config = json!({ "pools": {} }).to_string();
+    world.configure(json!({ "pools": {} }));
     check(&mut world, "StackDeleted*199", "1 assigned, 0 pooled, 1 folders");
 
     // An order that is on its way when its type is removed.
-    let mut world = World::new(1);
+    let mut world = Scene::new(1);
     world.reconcile();
-    world.host.config = json!({ "pools": {} }).to_string();
-    assert_eq!(names(&world.settle()), "StackDeleted*1");
+    world.configure(json!({ "pools": {} }));
+    assert_eq!(names_of(&world.settle()), "StackDeleted*1");
     assert_eq!(world.count(), ", 0 pooled, 0 folders");
 }
 
 #[test]
 fn pool_entries_without_a_stack_are_removed() {
     let mut world = warm(1);
-    world.put("pool", "ACS/acs-nobody", &json!({ "state": "WARM" }));
+    world.set("pool", "ACS/acs-nobody", json!({ "state": "WARM" }));
     check(&mut world, "", "1 warm, 1 pooled, 1 folders");
-    assert_eq!(world.host.warnings.borrow().len(), 1);
+    assert_eq!(world.logged(Level::Warn), 1);
 }
 
 #[test]
@@ -148,7 +152,7 @@ fn many_stacks_are_mended_over_several_calls() {
     for number in 0..1000 {
         world.reserve(&format!("t{number}"));
     }
-    world.host.trials.clear();
-    world.configure(0);
+    world.end_all();
+    world.keep(0);
     check(&mut world, "StackDeleted*1000", ", 0 pooled, 0 folders");
 }
