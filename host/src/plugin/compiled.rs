@@ -1,6 +1,7 @@
 //! From bytes to code, and what can be wrong with them.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
@@ -10,6 +11,7 @@ use super::bindings::trialbridge::plugin::types::Description;
 use super::guest::Guest;
 use super::instance;
 use super::runtime::Runtime;
+use super::symbols::Symbols;
 
 /// The code of a plugin: compiled, checked against the world, and asked what it is.
 pub struct Compiled {
@@ -21,6 +23,8 @@ pub struct Compiled {
     pub(super) description: Description,
     /// Ready to be instantiated.
     pub(super) pre: CorePre<Guest>,
+    /// Where the code comes from.
+    pub(super) symbols: Arc<Symbols>,
 }
 
 /// Why a file is no plugin, or not one that may run.
@@ -65,7 +69,7 @@ impl Compiled {
     /// # Errors
     ///
     /// [`LoadError::NotComponent`], [`LoadError::Invalid`], [`LoadError::World`], [`LoadError::Describe`].
-    pub async fn new(bytes: Vec<u8>, runtime: &std::sync::Arc<Runtime>) -> Result<Self, LoadError> {
+    pub async fn new(bytes: Vec<u8>, runtime: &Arc<Runtime>) -> Result<Self, LoadError> {
         // The version field of the header tells a module (1) from a component (0x1000d).
         if bytes.get(..8) == Some(b"\0asm\x01\0\0\0") {
             return Err(LoadError::NotComponent);
@@ -73,15 +77,17 @@ impl Compiled {
         let hash = hash(&bytes);
         let size = bytes.len() as u64;
         let engine = runtime.engine.clone();
-        let compile = tokio::task::spawn_blocking(move || Component::from_binary(&engine, &bytes));
-        let component = compile
+        let compile =
+            move || Component::from_binary(&engine, &bytes).map(|component| (component, Symbols::new(&bytes)));
+        let (component, symbols) = tokio::task::spawn_blocking(compile)
             .await
             .map_err(|error| LoadError::Invalid(error.to_string()))?
             .map_err(|error| LoadError::Invalid(one_line(&error)))?;
+        let symbols = Arc::new(symbols);
         let pre = runtime.linker.instantiate_pre(&component).map_err(|error| LoadError::World(one_line(&error)))?;
         let pre = CorePre::new(pre).map_err(|error| LoadError::World(one_line(&error)))?;
-        let description = instance::describe(&pre, runtime).await.map_err(LoadError::Describe)?;
-        Ok(Self { hash, size, description, pre })
+        let description = instance::describe(&pre, &symbols, runtime).await.map_err(LoadError::Describe)?;
+        Ok(Self { hash, size, description, pre, symbols })
     }
 
     /// The version that the plugin says it has.

@@ -9,12 +9,14 @@
 //! * `needs`: what a plugin says it needs, against what is granted
 //! * `instance`: a guest in its sandbox, kept for later calls
 //! * `guest`: the state behind a guest: its limits, its grants, its effects
+//! * `backtrace`: where a guest was when it was ended; `symbols`: files and lines
 //! * `effects`: what a call wants changed, and what it has read
 //! * `capability`: one file for each interface of wit/
 //! * `registry`: the plugins in force
 //!
 //! This module knows neither rules nor deliveries.
 
+mod backtrace;
 mod bindings;
 mod capability;
 mod compiled;
@@ -25,6 +27,7 @@ mod needs;
 mod output;
 mod registry;
 mod runtime;
+mod symbols;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
