@@ -27,6 +27,14 @@ pub struct Compiled {
     pub(super) symbols: Arc<Symbols>,
 }
 
+/// Compiled code of which nothing else is known.
+pub(super) struct Code {
+    pub(super) hash: String,
+    pub(super) size: u64,
+    pub(super) component: Component,
+    pub(super) symbols: Arc<Symbols>,
+}
+
 /// Why a file is no plugin, or not one that may run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -70,20 +78,12 @@ impl Compiled {
     ///
     /// [`LoadError::NotComponent`], [`LoadError::Invalid`], [`LoadError::World`], [`LoadError::Describe`].
     pub async fn new(bytes: Vec<u8>, runtime: &Arc<Runtime>) -> Result<Self, LoadError> {
-        // The version field of the header tells a module (1) from a component (0x1000d).
-        if bytes.get(..8) == Some(b"\0asm\x01\0\0\0") {
-            return Err(LoadError::NotComponent);
-        }
-        let hash = hash(&bytes);
-        let size = bytes.len() as u64;
-        let engine = runtime.engine.clone();
-        let compile =
-            move || Component::from_binary(&engine, &bytes).map(|component| (component, Symbols::new(&bytes)));
-        let (component, symbols) = tokio::task::spawn_blocking(compile)
-            .await
-            .map_err(|error| LoadError::Invalid(error.to_string()))?
-            .map_err(|error| LoadError::Invalid(one_line(&error)))?;
-        let symbols = Arc::new(symbols);
+        Self::link(Code::new(bytes, runtime).await?, runtime).await
+    }
+
+    /// Checks code against the world, and asks it what it is.
+    pub(super) async fn link(code: Code, runtime: &Runtime) -> Result<Self, LoadError> {
+        let Code { hash, size, component, symbols } = code;
         let pre = runtime.linker.instantiate_pre(&component).map_err(|error| LoadError::World(one_line(&error)))?;
         let pre = CorePre::new(pre).map_err(|error| LoadError::World(one_line(&error)))?;
         let description = instance::describe(&pre, &symbols, runtime).await.map_err(LoadError::Describe)?;
@@ -98,6 +98,26 @@ impl Compiled {
     /// What the plugin says it does.
     pub fn summary(&self) -> &str {
         &self.description.summary
+    }
+}
+
+impl Code {
+    /// Compiles a file's bytes.
+    pub(super) async fn new(bytes: Vec<u8>, runtime: &Runtime) -> Result<Self, LoadError> {
+        // The version field of the header tells a module (1) from a component (0x1000d).
+        if bytes.get(..8) == Some(b"\0asm\x01\0\0\0") {
+            return Err(LoadError::NotComponent);
+        }
+        let hash = hash(&bytes);
+        let size = bytes.len() as u64;
+        let engine = runtime.engine.clone();
+        let compile =
+            move || Component::from_binary(&engine, &bytes).map(|component| (component, Symbols::new(&bytes)));
+        let (component, symbols) = tokio::task::spawn_blocking(compile)
+            .await
+            .map_err(|error| LoadError::Invalid(error.to_string()))?
+            .map_err(|error| LoadError::Invalid(one_line(&error)))?;
+        Ok(Self { hash, size, component, symbols: Arc::new(symbols) })
     }
 }
 

@@ -7,10 +7,11 @@ use std::time::Duration;
 use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
 use wasmtime_wasi::{FsPerms, HostWallClock, WasiCtx, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
 use super::Call;
 use super::capability::http::Egress;
+use super::capability::recorded::Recorded;
 use super::compiled::LoadError;
 use super::effects::Effects;
 use super::output::Output;
@@ -41,6 +42,8 @@ pub(super) struct Guest {
     http: WasiHttpCtx,
     /// Where its requests may go.
     egress: Egress,
+    /// What answers its requests instead, outside the daemon.
+    pub(super) recorded: Option<Recorded>,
     /// How much it may take of the machine.
     pub(super) limiter: Limiter,
 }
@@ -93,6 +96,7 @@ impl Guest {
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
             egress: Egress::new(plugin, &settings.grants.http),
+            recorded: None,
             limiter: Limiter::new(settings.limits.memory),
         })
     }
@@ -118,7 +122,11 @@ impl WasiView for Guest {
 
 impl WasiHttpView for Guest {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.egress }
+        let hooks: &mut dyn WasiHttpHooks = match &mut self.recorded {
+            Some(recorded) => recorded,
+            None => &mut self.egress,
+        };
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks }
     }
 }
 
@@ -139,6 +147,11 @@ impl Limiter {
     fn new(memory: u64) -> Self {
         let numbers = StoreLimitsBuilder::new().instances(20).memories(4).tables(20).table_elements(100_000).build();
         Self { numbers, memory, used: 0 }
+    }
+
+    /// How many bytes of memory there are.
+    pub(super) fn used(&self) -> u64 {
+        self.used
     }
 }
 

@@ -8,6 +8,7 @@ use wasmtime::Store;
 use super::bindings::exports::trialbridge::plugin::handler::Failure;
 use super::bindings::trialbridge::plugin::types::{Delivery, Description, Event};
 use super::bindings::{Core, CorePre};
+use super::capability::recorded::Recorded;
 use super::compiled::Compiled;
 use super::effects::Effects;
 use super::guest::{Current, Guest};
@@ -45,6 +46,16 @@ impl Instance {
     /// How many calls it has taken.
     pub(super) fn uses(&self) -> u32 {
         self.uses
+    }
+
+    /// The most memory that it had, in bytes: what it has, because memories do not shrink.
+    pub(super) fn memory(&self) -> u64 {
+        self.store.data().limiter.used()
+    }
+
+    /// Lets its requests go nowhere, and answers them with what was recorded.
+    pub(super) fn answer_with(&mut self, recorded: Recorded) {
+        self.store.data_mut().recorded = Some(recorded);
     }
 
     /// Takes a call. After [`CallError::Trap`], and after the future was dropped, the instance is of no use any more.

@@ -12,6 +12,7 @@
 //! * `backtrace`: where a guest was when it was ended; `symbols`: files and lines
 //! * `effects`: what a call wants changed, and what it has read
 //! * `capability`: one file for each interface of wit/
+//! * [`inspect`]: what a file is and wants; [`rehearsal`]: one call outside the daemon, watched
 //! * `registry`: the plugins in force
 //!
 //! This module knows neither rules nor deliveries.
@@ -22,10 +23,12 @@ mod capability;
 mod compiled;
 pub mod effects;
 mod guest;
+pub mod inspect;
 mod instance;
 mod needs;
 mod output;
 mod registry;
+pub mod rehearsal;
 mod runtime;
 mod symbols;
 
