@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should say so at once")]
 
+mod authoring;
 mod crash;
 mod daemon;
 mod expiry;
+mod guests;
 mod input;
 mod isolation;
 mod journal;

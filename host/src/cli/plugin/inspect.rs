@@ -15,7 +15,7 @@ use super::{Failure, Output, id_of, read};
 
 /// What `plugin inspect` takes.
 #[derive(Debug, Args)]
-pub(super) struct Inspect {
+pub(in crate::cli) struct Inspect {
     /// The component.
     file: PathBuf,
     /// The configuration whose grants to look up; without it rules.toml, if there is one here.

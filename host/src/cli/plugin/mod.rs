@@ -1,9 +1,13 @@
 //! `trialbridge plugin`: `list` and `show` ask a daemon, the others work on files.
 
+mod build;
 mod effects;
 mod inspect;
+mod language;
+mod new;
 mod stage;
 mod test;
+mod tools;
 
 use std::path::Path;
 
@@ -16,7 +20,7 @@ use super::{Failure, Server};
 
 /// Look at the plugins, and write new ones.
 #[derive(Debug, Subcommand)]
-pub(super) enum Plugin {
+pub(in crate::cli) enum Plugin {
     /// List the plugins, and why the newest file of one does not serve.
     #[command(after_help = "Example:\n  trialbridge plugin list")]
     List,
@@ -26,6 +30,13 @@ pub(super) enum Plugin {
         /// The plugin's id: the name of its file without .wasm.
         id: String,
     },
+    /// Write a new plugin: a project that builds at once, with a test, a README, and the rule and grants to paste.
+    #[command(after_help = "Example:\n  trialbridge plugin new lead-greeter --lang javascript")]
+    New(new::New),
+    /// Build a plugin's project into a component, with its language's tool: cargo, componentize-js or componentize-py.
+    #[command(after_help = "Example:\n  trialbridge plugin build lead-greeter --output plugins/lead-greeter.wasm\n\n\
+        The tools for JavaScript and Python are installed once, with npm and pip, into trialbridge/tools in the cache of the user.")]
+    Build(build::Build),
     /// Say what a .wasm file is, what it wants, and what of it rules.toml grants.
     #[command(after_help = "Example:\n  trialbridge plugin inspect plugins/assign-trial.wasm --config rules.toml\n\n\
         Exit code 2 if it is no plugin.")]
@@ -49,6 +60,8 @@ impl Plugin {
                 Ok(output.table(&["PLUGIN", "STATE", "VERSION", "HASH", "SUMMARY"], &rows)?)
             }
             Self::Show { id } => Ok(output.value(&Client::new(server)?.get(&["plugins", &id], &[]).await?)?),
+            Self::New(new) => new.execute(output),
+            Self::Build(build) => build.execute(output),
             Self::Inspect(inspect) => inspect.execute(output).await,
             Self::Test(test) => test.execute(output).await,
         }

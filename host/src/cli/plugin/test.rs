@@ -19,7 +19,7 @@ use super::{Failure, Output, effects, id_of, read};
 
 /// What `plugin test` takes.
 #[derive(Debug, Args)]
-pub(super) struct Test {
+pub(in crate::cli) struct Test {
     /// The component.
     file: PathBuf,
     /// The event: a file with its JSON; source, detail-type and detail are enough.
@@ -154,6 +154,10 @@ impl Outcome {
                 "granted": granted,
                 "outcome": word,
                 "error": failure.as_ref().map(ToString::to_string),
+                "retryAfterSeconds": match &failure {
+                    Some(CallError::RetryAfter(wait, _)) => json!(wait.as_secs_f64()),
+                    _ => Value::Null,
+                },
                 "effects": parts.as_ref().map(effects::value),
                 "log": log,
                 "requests": requests,
@@ -175,6 +179,10 @@ impl Outcome {
         }
         match failure {
             None => Ok(()),
+            Some(CallError::RetryAfter(wait, reason)) => {
+                let wait = trialbridge::config::duration::format(wait);
+                Err(Failure::Refused(format!("the handler failed, and asks to be called again after {wait}: {reason}")))
+            }
             Some(error) => Err(Failure::Refused(format!("the handler failed: {error}"))),
         }
     }

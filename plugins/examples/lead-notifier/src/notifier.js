@@ -33,7 +33,8 @@ export async function handle(host, event, delivery) {
   const news = { leadId: lead, type, history };
   host.emit("LeadWorthCalling", news);
   host.log("info", "a lead is worth calling", { lead, trials: history.requested ?? 0 });
-  if (host.config.webhook) await post(host, host.config.webhook, news, delivery.idempotencyKey);
+  // Who never had a trial is news to nobody outside.
+  if (history.assigned && host.config.webhook) await post(host, host.config.webhook, news, delivery.idempotencyKey);
 }
 
 // What the event says, if it is about a lead.

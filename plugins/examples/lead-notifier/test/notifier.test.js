@@ -41,7 +41,9 @@ test("what the webhook answers decides whether to try again", async () => {
     [429, { "retry-after": "7" }, "retry-after"],
     [404, {}, "permanent"],
   ]) {
-    await assert.rejects(handle(host(status, headers), event("TrialExpired"), delivery), (failure) => failure.tag === tag);
+    const crm = host(status, headers);
+    await handle(crm, event("TrialAssigned"), delivery);
+    await assert.rejects(handle(crm, event("TrialExpired"), delivery), (failure) => failure.tag === tag);
   }
 });
 
