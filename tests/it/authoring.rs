@@ -139,7 +139,9 @@ fn inspect_says_what_is_granted() {
     assert_eq!(of(&granted, "trialbridge:plugin/trials@0.1.0"), "granted");
 
     let module = write(folder.path(), "module.wasm", "\0asm\x01\0\0\0");
-    let (_, stderr, code) = outcome(&command().args(["plugin", "inspect"]).arg(module).output().unwrap());
+    let mut inspect = command();
+    inspect.args(["plugin", "inspect"]).arg(module).current_dir(folder.path());
+    let (_, stderr, code) = outcome(&inspect.output().unwrap());
     assert_eq!(code, Some(2));
     assert!(stderr.contains("core WebAssembly module and not a component"), "{stderr}");
 }

@@ -35,7 +35,8 @@ pub(crate) fn build() -> Result<PathBuf> {
 /// Builds the examples in other languages to target/guests/, with the command line that their authors use. What has not changed since
 /// is not built again.
 pub(crate) fn examples() -> Result<()> {
-    run(&mut cargo(&["build", "--locked", "--workspace", "--bin", "trialbridge"]))?;
+    // As the tests build it, so that it is built once.
+    run(&mut cargo(&["test", "--locked", "--workspace", "--test", "it", "--no-run"]))?;
     let program = target_folder().join("debug").join("trialbridge");
     let wit = newest(&root().join("wit"))?;
     for example in fs::read_dir(root().join(EXAMPLES))? {

@@ -42,7 +42,12 @@ impl WasiHttpHooks for Egress {
                 destination,
                 "request denied; to grant it write http = [\"https://...\"] for the plugin in rules.toml"
             );
-            return Box::new(async { Err(Error::HttpRequestDenied) });
+            return Box::new(async move {
+                // Guests in JavaScript are aborted when nobody takes what they send.
+                let mut body = request.into_body();
+                while let Some(Ok(_)) = body.frame().await {}
+                Err(Error::HttpRequestDenied)
+            });
         }
         Box::new(async move {
             let (response, transmission) = default_send_request(request, options).await?;
