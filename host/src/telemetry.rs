@@ -4,6 +4,7 @@
 //! here; [`Metrics::render`] shows both, in the text format of Prometheus.
 
 mod exposition;
+mod guest_log;
 
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +17,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
 use tracing_subscriber::EnvFilter;
+
+pub use self::guest_log::{GuestLog, Line};
 
 use crate::storage::{self, Storage};
 

@@ -87,6 +87,27 @@ async fn each_misbehaviour_ends_in_an_error_that_says_what_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_trap_says_which_function_it_was_in() {
+    let world = World::new(RULES, &[("misbehave", &guest("misbehave"))]).await;
+    for what in ["panic", "eat", "recurse"] {
+        world.publish("test", "Misbehave", json!({ "do": what })).await;
+        world.settle().await;
+    }
+    let mut letters = world.dead_letters().await;
+    letters.sort_by_key(|letter| letter["sequence"].as_u64());
+    let errors: Vec<&str> = letters.iter().map(|letter| letter["error"].as_str().unwrap()).collect();
+    for (error, function) in errors.iter().zip([
+        "misbehave::Misbehave::handle",
+        "misbehave::exhaust::memory",
+        "the stack overflowed: `misbehave::exhaust::deeper` calls itself\n  0: misbehave::exhaust::deeper, 128 times",
+    ]) {
+        assert!(error.contains(function), "{error}");
+        assert!(!error.contains("wasm function"), "{error}");
+    }
+    world.host.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn handlers_that_want_the_same_key_all_have_their_way() {
     let world = World::new(RULES, &[("bystander", &guest("misbehave"))]).await;
     for _ in 0..500 {

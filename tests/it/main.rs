@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should say so at once")]
 
+mod authoring;
 mod crash;
 mod daemon;
 mod egress;
 mod expiry;
+mod guests;
 mod input;
 mod isolation;
 mod journal;

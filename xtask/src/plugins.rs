@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 
@@ -10,6 +11,9 @@ use crate::command::{cargo, root, run};
 
 /// What plugins are compiled to.
 const TARGET: &str = "wasm32-wasip2";
+
+/// Where the examples in other languages are.
+const EXAMPLES: &str = "plugins/examples";
 
 /// Builds everything, and copies the plugins to plugins/ and the guests to target/guests/. Answers with the folder of the guests.
 pub(crate) fn build() -> Result<PathBuf> {
@@ -26,6 +30,58 @@ pub(crate) fn build() -> Result<PathBuf> {
     let guest_folder = target_folder().join("guests");
     copy(&built, &guests, &guest_folder)?;
     Ok(guest_folder)
+}
+
+/// Builds the examples in other languages to target/guests/, with the command line that their authors use. What has not changed since
+/// is not built again.
+pub(crate) fn examples() -> Result<()> {
+    // As the tests build it, so that it is built once.
+    run(&mut cargo(&["test", "--locked", "--workspace", "--test", "it", "--no-run"]))?;
+    let program = target_folder().join("debug").join("trialbridge");
+    let wit = newest(&root().join("wit"))?;
+    for example in fs::read_dir(root().join(EXAMPLES))? {
+        let example = example?.path();
+        let name = example.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let built = target_folder().join("guests").join(format!("{name}.wasm"));
+        let sources = newest(&example)?.max(wit);
+        if fs::metadata(&built).and_then(|built| built.modified()).is_ok_and(|built| built > sources) {
+            continue;
+        }
+        run(Command::new(&program).args(["plugin", "build"]).arg(&example).arg("--output").arg(&built))?;
+    }
+    Ok(())
+}
+
+/// Runs the examples' own tests, with their languages' own runners.
+pub(crate) fn test_examples() -> Result<()> {
+    for example in fs::read_dir(root().join(EXAMPLES))? {
+        let example = example?.path();
+        if example.join("package.json").is_file() {
+            run(Command::new("node").arg("--test").current_dir(&example))?;
+        } else {
+            // Without what would lie beside the sources and look like a change.
+            let mut python = Command::new("python3");
+            python.args(["-B", "-m", "unittest", "discover", "tests", "-t", "."]);
+            run(python.current_dir(&example))?;
+        }
+    }
+    Ok(())
+}
+
+/// When a folder was changed last: the latest of its files, but for what is hidden or built.
+fn newest(folder: &Path) -> Result<SystemTime> {
+    let mut newest = SystemTime::UNIX_EPOCH;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let path = entry.path();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let built = name.starts_with('.') || name.ends_with(".wasm") || name == "__pycache__" || name == "node_modules";
+        if built {
+            continue;
+        }
+        newest = newest.max(if path.is_dir() { self::newest(&path)? } else { entry.metadata()?.modified()? });
+    }
+    Ok(newest)
 }
 
 /// Where cargo builds.

@@ -14,6 +14,8 @@ pub(crate) fn run() -> Result<()> {
     command(&mut cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))?;
     tidy::run()?;
     plugins::build()?;
+    plugins::test_examples()?;
+    plugins::examples()?;
     command(&mut cargo(&["clippy", "--locked", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
     command(&mut cargo(&["test", "--locked", "--workspace"]))?;
     fuzz::patterns(FUZZ_SECONDS)?;

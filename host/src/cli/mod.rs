@@ -1,6 +1,6 @@
 //! The command line: a file for each noun.
 //!
-//! `run`, `check`, `rule test` and `pattern test` work on files; everything else asks a daemon over HTTP. `output` prints, `client` asks.
+//! `run`, `check`, `rule test`, `pattern test` and most of `plugin` work on files; everything else asks a daemon over HTTP. `output` prints, `client` asks.
 
 mod check;
 mod client;
@@ -117,7 +117,7 @@ impl Cli {
             Command::Event(event) => event.execute(&Client::new(&self.server)?, output).await,
             Command::Rule(rule) => rule.execute(&Client::new(&self.server)?, output).await,
             Command::Pattern(pattern) => pattern.execute(),
-            Command::Plugin(plugin) => plugin.execute(&Client::new(&self.server)?, output).await,
+            Command::Plugin(plugin) => plugin.execute(&self.server, output).await,
             Command::Delivery(delivery) => delivery.execute(&Client::new(&self.server)?, output).await,
         }
     }

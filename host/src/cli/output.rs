@@ -38,15 +38,21 @@ impl Output {
 
     /// Prints a table with columns as wide as they have to be; the last one is not padded.
     pub(super) fn table(self, head: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
-        let mut widths: Vec<usize> = head.iter().map(|name| name.chars().count()).collect();
+        let head = head.iter().map(ToString::to_string).collect();
+        self.rows(&[&[head], rows].concat())
+    }
+
+    /// Prints a table without a head.
+    pub(super) fn rows(self, rows: &[Vec<String>]) -> io::Result<()> {
+        let mut widths = Vec::new();
         for row in rows {
+            widths.resize(row.len().max(widths.len()), 0);
             for (width, cell) in widths.iter_mut().zip(row) {
                 *width = (*width).max(cell.chars().count());
             }
         }
         let mut out = io::stdout().lock();
-        let head = head.iter().map(ToString::to_string).collect();
-        for row in std::iter::once(&head).chain(rows) {
+        for row in rows {
             let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
             writeln!(out, "{}", cells.join("  ").trim_end())?;
         }

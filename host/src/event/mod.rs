@@ -96,6 +96,20 @@ impl Event {
     ///
     /// Names the field that is missing, unknown, of the wrong type or too long, or the source that is reserved.
     pub fn published(json: &[u8], now: Timestamp) -> Result<Self, Error> {
+        let event = Self::read(json, now)?;
+        if event.source == DAEMON_SOURCE || event.source.starts_with("aws.") {
+            let message = format!("`{}` is reserved; choose another source", event.source);
+            return Err(Error { field: "source", message });
+        }
+        Ok(event)
+    }
+
+    /// Reads an envelope as [`Event::published`] does, whoever sends it.
+    ///
+    /// # Errors
+    ///
+    /// Names the field that is missing, unknown, of the wrong type or too long.
+    pub fn read(json: &[u8], now: Timestamp) -> Result<Self, Error> {
         let draft: Draft = serde_json::from_slice(json)
             .map_err(|error| Error { field: "body", message: format!("not an event: {error}") })?;
         let event = Self {
@@ -115,10 +129,6 @@ impl Event {
             source: draft.source,
             detail: draft.detail,
         };
-        if event.source == DAEMON_SOURCE || event.source.starts_with("aws.") {
-            let message = format!("`{}` is reserved; choose another source", event.source);
-            return Err(Error { field: "source", message });
-        }
         event.check()?;
         Ok(event)
     }

@@ -1,6 +1,7 @@
 //! From bytes to code, and what can be wrong with them.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
@@ -10,6 +11,7 @@ use super::bindings::trialbridge::plugin::types::Description;
 use super::guest::Guest;
 use super::instance;
 use super::runtime::Runtime;
+use super::symbols::Symbols;
 
 /// The code of a plugin: compiled, checked against the world, and asked what it is.
 pub struct Compiled {
@@ -21,6 +23,16 @@ pub struct Compiled {
     pub(super) description: Description,
     /// Ready to be instantiated.
     pub(super) pre: CorePre<Guest>,
+    /// Where the code comes from.
+    pub(super) symbols: Arc<Symbols>,
+}
+
+/// Compiled code of which nothing else is known.
+pub(super) struct Code {
+    pub(super) hash: String,
+    pub(super) size: u64,
+    pub(super) component: Component,
+    pub(super) symbols: Arc<Symbols>,
 }
 
 /// Why a file is no plugin, or not one that may run.
@@ -81,26 +93,17 @@ impl Compiled {
     /// # Errors
     ///
     /// [`LoadError::NotComponent`], [`LoadError::Invalid`], [`LoadError::World`], [`LoadError::Describe`].
-    pub async fn new(bytes: Vec<u8>, runtime: &std::sync::Arc<Runtime>) -> Result<Self, LoadError> {
-        // The version field of the header tells a module (1) from a component (0x1000d).
-        if bytes.get(..8) == Some(b"\0asm\x01\0\0\0") {
-            return Err(LoadError::NotComponent);
-        }
-        let hash = hash(&bytes);
-        let size = bytes.len() as u64;
-        let (engine, cache, content) = (runtime.engine.clone(), runtime.cache.clone(), hash.clone());
-        let compile = tokio::task::spawn_blocking(move || match cache {
-            Some(cache) => cache.component(&engine, &content, &bytes),
-            None => Component::from_binary(&engine, &bytes),
-        });
-        let component = compile
-            .await
-            .map_err(|error| LoadError::Invalid(error.to_string()))?
-            .map_err(|error| LoadError::Invalid(one_line(&error)))?;
+    pub async fn new(bytes: Vec<u8>, runtime: &Arc<Runtime>) -> Result<Self, LoadError> {
+        Self::link(Code::new(bytes, runtime).await?, runtime).await
+    }
+
+    /// Checks code against the world, and asks it what it is.
+    pub(super) async fn link(code: Code, runtime: &Runtime) -> Result<Self, LoadError> {
+        let Code { hash, size, component, symbols } = code;
         let pre = runtime.linker.instantiate_pre(&component).map_err(|error| LoadError::World(one_line(&error)))?;
         let pre = CorePre::new(pre).map_err(|error| LoadError::World(one_line(&error)))?;
-        let description = instance::describe(&pre, runtime).await.map_err(LoadError::Describe)?;
-        Ok(Self { hash, size, description, pre })
+        let description = instance::describe(&pre, &symbols, runtime).await.map_err(LoadError::Describe)?;
+        Ok(Self { hash, size, description, pre, symbols })
     }
 
     /// The version that the plugin says it has.
@@ -111,6 +114,31 @@ impl Compiled {
     /// What the plugin says it does.
     pub fn summary(&self) -> &str {
         &self.description.summary
+    }
+}
+
+impl Code {
+    /// Compiles a file's bytes.
+    pub(super) async fn new(bytes: Vec<u8>, runtime: &Runtime) -> Result<Self, LoadError> {
+        // The version field of the header tells a module (1) from a component (0x1000d).
+        if bytes.get(..8) == Some(b"\0asm\x01\0\0\0") {
+            return Err(LoadError::NotComponent);
+        }
+        let hash = hash(&bytes);
+        let size = bytes.len() as u64;
+        let (engine, cache, content) = (runtime.engine.clone(), runtime.cache.clone(), hash.clone());
+        let compile = move || {
+            let component = match cache {
+                Some(cache) => cache.component(&engine, &content, &bytes)?,
+                None => Component::from_binary(&engine, &bytes)?,
+            };
+            Ok::<_, wasmtime::Error>((component, Symbols::new(&bytes)))
+        };
+        let (component, symbols) = tokio::task::spawn_blocking(compile)
+            .await
+            .map_err(|error| LoadError::Invalid(error.to_string()))?
+            .map_err(|error| LoadError::Invalid(one_line(&error)))?;
+        Ok(Self { hash, size, component, symbols: Arc::new(symbols) })
     }
 }
 

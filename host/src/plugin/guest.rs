@@ -7,10 +7,11 @@ use std::time::Duration;
 use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
 use wasmtime_wasi::{FsPerms, HostWallClock, WasiCtx, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
 use super::Call;
 use super::capability::http::Http;
+use super::capability::recorded::Recorded;
 use super::compiled::LoadError;
 use super::effects::Effects;
 use super::egress::{Egress, Requests};
@@ -42,6 +43,8 @@ pub(super) struct Guest {
     http: WasiHttpCtx,
     /// What takes its requests.
     requests: Http,
+    /// What answers them instead, outside the daemon.
+    pub(super) recorded: Option<Recorded>,
     /// Its way out, and what knows its secrets.
     pub(super) egress: Arc<Egress>,
     /// How much it may take of the machine.
@@ -103,6 +106,7 @@ impl Guest {
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
             requests: Http::new(egress.clone()),
+            recorded: None,
             egress: egress.clone(),
             limiter: Limiter::new(settings.limits.memory),
         })
@@ -135,7 +139,11 @@ impl WasiView for Guest {
 
 impl WasiHttpView for Guest {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.requests }
+        let hooks: &mut dyn WasiHttpHooks = match &mut self.recorded {
+            Some(recorded) => recorded,
+            None => &mut self.requests,
+        };
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks }
     }
 }
 
@@ -156,6 +164,11 @@ impl Limiter {
     fn new(memory: u64) -> Self {
         let numbers = StoreLimitsBuilder::new().instances(20).memories(4).tables(20).table_elements(100_000).build();
         Self { numbers, memory, used: 0 }
+    }
+
+    /// How many bytes of memory there are.
+    pub(super) fn used(&self) -> u64 {
+        self.used
     }
 }
 

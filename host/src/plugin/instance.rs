@@ -3,17 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use wasmtime::{Store, Trap};
+use wasmtime::Store;
 
 use super::bindings::exports::trialbridge::plugin::handler::Failure;
 use super::bindings::trialbridge::plugin::types::{Delivery, Description, Event};
 use super::bindings::{Core, CorePre};
-use super::compiled::{Compiled, one_line};
+use super::capability::recorded::Recorded;
+use super::compiled::Compiled;
 use super::effects::Effects;
 use super::egress::{Egress, Requests};
 use super::guest::{Current, Guest};
 use super::runtime::Runtime;
-use super::{Call, CallError};
+use super::symbols::Symbols;
+use super::{Call, CallError, backtrace};
 use crate::config::PluginSettings;
 
 /// How long `describe` may take.
@@ -23,6 +25,8 @@ const DESCRIBE_LIMIT: Duration = Duration::from_secs(5);
 pub(super) struct Instance {
     store: Store<Guest>,
     exports: Core,
+    /// Where its code comes from.
+    symbols: Arc<Symbols>,
     /// How many calls it has taken.
     uses: u32,
 }
@@ -36,12 +40,24 @@ impl Instance {
         egress: &Arc<Egress>,
         runtime: &Runtime,
     ) -> Result<Self, CallError> {
-        Self::instantiate(plugin, &compiled.pre, settings, egress, runtime).await.map_err(CallError::Instantiate)
+        Self::instantiate(plugin, &compiled.pre, &compiled.symbols, settings, egress, runtime)
+            .await
+            .map_err(CallError::Instantiate)
     }
 
     /// How many calls it has taken.
     pub(super) fn uses(&self) -> u32 {
         self.uses
+    }
+
+    /// The most memory that it had, in bytes: what it has, because memories do not shrink.
+    pub(super) fn memory(&self) -> u64 {
+        self.store.data().limiter.used()
+    }
+
+    /// Lets its requests go nowhere, and answers them with what was recorded.
+    pub(super) fn answer_with(&mut self, recorded: Recorded) {
+        self.store.data_mut().recorded = Some(recorded);
     }
 
     /// Takes a call. After [`CallError::Trap`], and after the future was dropped, the instance is of no use any more.
@@ -64,13 +80,14 @@ impl Instance {
                 Err(CallError::RetryAfter(Duration::from_millis(millis), shown(reason)))
             }
             Ok(Err(Failure::Permanent(reason))) => Err(CallError::Permanent(shown(reason))),
-            Err(error) => Err(CallError::Trap(explain(&error))),
+            Err(error) => Err(CallError::Trap(backtrace::explain(&error, &self.symbols))),
         }
     }
 
     async fn instantiate(
         plugin: &str,
         pre: &CorePre<Guest>,
+        symbols: &Arc<Symbols>,
         settings: &Arc<PluginSettings>,
         egress: &Arc<Egress>,
         runtime: &Runtime,
@@ -81,34 +98,28 @@ impl Instance {
         // A guest that has used up its slice lets others run, and goes on. Its time limit is kept by whoever waits for it.
         store.epoch_deadline_async_yield_and_update(1);
         store.set_epoch_deadline(1);
-        let exports = pre.instantiate_async(&mut store).await.map_err(|error| explain(&error))?;
-        Ok(Self { store, exports, uses: 0 })
+        let exports = pre.instantiate_async(&mut store).await.map_err(|error| backtrace::explain(&error, symbols))?;
+        Ok(Self { store, exports, symbols: symbols.clone(), uses: 0 })
     }
 }
 
 /// Asks new code what it is, in a sandbox without grants.
-pub(super) async fn describe(pre: &CorePre<Guest>, runtime: &Runtime) -> Result<Description, String> {
+pub(super) async fn describe(
+    pre: &CorePre<Guest>,
+    symbols: &Arc<Symbols>,
+    runtime: &Runtime,
+) -> Result<Description, String> {
     let _running = runtime.running();
     let settings = Arc::new(PluginSettings::default());
     let ask = async {
         let egress = Arc::new(Egress::new("describe", &settings, runtime)?);
-        let mut instance = Instance::instantiate("describe", pre, &settings, &egress, runtime).await?;
+        let mut instance = Instance::instantiate("describe", pre, symbols, &settings, &egress, runtime).await?;
         let handler = instance.exports.trialbridge_plugin_handler();
-        handler.call_describe(&mut instance.store).await.map_err(|error| explain(&error))
+        handler.call_describe(&mut instance.store).await.map_err(|error| backtrace::explain(&error, symbols))
     };
     tokio::time::timeout(DESCRIBE_LIMIT, ask)
         .await
         .unwrap_or_else(|_| Err(format!("it took more than {} s", DESCRIBE_LIMIT.as_secs())))
-}
-
-/// Why a guest was ended, without the addresses that tell nobody anything.
-fn explain(error: &wasmtime::Error) -> String {
-    tracing::debug!(target: "trialbridge::guest", "{error:?}");
-    if let Some(trap) = error.downcast_ref::<Trap>() {
-        return format!("the guest trapped: {trap}");
-    }
-    let cause = error.chain().last().map(ToString::to_string);
-    cause.unwrap_or_else(|| one_line(error))
 }
 
 fn wit_event(call: &Call) -> Event {

@@ -11,13 +11,16 @@
 //! * `needs`: what a plugin says it needs, against what is granted
 //! * `instance`: a guest in its sandbox, kept for later calls
 //! * `guest`: the state behind a guest: its limits, its grants, its effects
+//! * `backtrace`: where a guest was when it was ended; `symbols`: files and lines
 //! * `effects`: what a call wants changed, and what it has read
 //! * `capability`: one file for each interface of wit/
 //! * `egress`: what leaves the daemon: requests to granted destinations, with secrets put in
+//! * [`inspect`]: what a file is and wants; [`rehearsal`]: one call outside the daemon, watched
 //! * `registry`: the plugins in force
 //!
 //! This module knows neither rules nor deliveries.
 
+mod backtrace;
 mod bindings;
 mod cache;
 mod capability;
@@ -25,11 +28,14 @@ mod compiled;
 pub mod effects;
 mod egress;
 mod guest;
+pub mod inspect;
 mod instance;
 mod needs;
 mod output;
 mod registry;
+pub mod rehearsal;
 mod runtime;
+mod symbols;
 pub(crate) mod trust;
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -9,6 +9,7 @@ use std::time::Duration;
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+use super::backtrace;
 use super::bindings::Core;
 use super::cache::Cache;
 use super::egress::{Key, Resolver, SystemResolver};
@@ -167,6 +168,7 @@ fn config() -> Config {
     config
         .wasm_component_model(true)
         .epoch_interruption(true)
+        .wasm_backtrace_max_frames(Some(backtrace::FRAMES))
         .max_wasm_stack(STACK)
         .async_stack_size(STACK * 4)
         .memory_reservation(MAX_MEMORY as u64)

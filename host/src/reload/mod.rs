@@ -19,6 +19,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
 pub use self::build::{Checked, check};
+pub use self::watch::files as watch_files;
 
 use self::build::{Builder, Change};
 use crate::bus::Bus;

@@ -23,6 +23,33 @@ pub(super) fn start(config: &Path, plugins: &Path, changed: Arc<Notify>) -> anyh
         path.extension().is_some_and(|extension| extension == "wasm" || extension == "minisig")
             || path.file_name() == config_name.as_deref()
     };
+    let folder = folder(config);
+    let mut folders = vec![folder.to_owned()];
+    if std::fs::canonicalize(folder).ok() != std::fs::canonicalize(plugins).ok() {
+        folders.push(plugins.to_owned());
+    }
+    watch(&folders, concerns, changed)
+}
+
+/// Notifies `changed` whenever one of some files may have changed, until the answer is dropped.
+///
+/// # Errors
+///
+/// If one of their folders cannot be watched.
+pub fn files(files: &[PathBuf], changed: Arc<Notify>) -> anyhow::Result<impl Sized + use<>> {
+    let names: Vec<_> = files.iter().filter_map(|file| file.file_name()).map(ToOwned::to_owned).collect();
+    let concerns = move |path: &PathBuf| names.iter().any(|name| path.file_name() == Some(name));
+    let mut folders: Vec<PathBuf> = files.iter().map(|file| folder(file).to_owned()).collect();
+    folders.sort();
+    folders.dedup();
+    watch(&folders, concerns, changed)
+}
+
+fn watch(
+    folders: &[PathBuf],
+    concerns: impl Fn(&PathBuf) -> bool + Send + 'static,
+    changed: Arc<Notify>,
+) -> anyhow::Result<Watcher> {
     let mut watcher = new_debouncer(QUIET, None, move |result: DebounceEventResult| match result {
         Ok(events) => {
             let changes = events.iter().filter(|event| !matches!(event.kind, EventKind::Access(_)));
@@ -35,10 +62,13 @@ pub(super) fn start(config: &Path, plugins: &Path, changed: Arc<Notify>) -> anyh
             changed.notify_one();
         }
     })?;
-    let folder = config.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    watcher.watch(folder, RecursiveMode::NonRecursive)?;
-    if std::fs::canonicalize(folder).ok() != std::fs::canonicalize(plugins).ok() {
-        watcher.watch(plugins, RecursiveMode::NonRecursive)?;
+    for folder in folders {
+        watcher.watch(folder, RecursiveMode::NonRecursive)?;
     }
     Ok(watcher)
+}
+
+/// The folder that a file is in.
+fn folder(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

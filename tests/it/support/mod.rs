@@ -207,10 +207,14 @@ pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The bytes of a guest of tests/guests.
+/// The bytes of a guest of tests/guests, or of an example in another language.
 pub(crate) fn guest(name: &str) -> Vec<u8> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from);
-    read_component(&target.join("guests").join(format!("{name}.wasm")))
+    read_component(&target().join("guests").join(format!("{name}.wasm")))
+}
+
+/// Where cargo builds.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from)
 }
 
 /// The bytes of a shipped plugin.

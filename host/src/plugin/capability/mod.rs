@@ -9,6 +9,7 @@ pub(super) mod http;
 mod kv;
 mod log;
 mod metrics;
+pub(super) mod recorded;
 mod trials;
 
 use super::bindings::trialbridge::plugin::types::{Error, Host};

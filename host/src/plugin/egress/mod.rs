@@ -42,6 +42,9 @@ use crate::config::{Destination, PluginSettings};
 /// The header that tells a receiver which requests are the same.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
+/// How long the rest of a refused request's body is taken.
+const REST: Duration = Duration::from_secs(1);
+
 /// A plugin's way out.
 pub(super) struct Egress {
     /// Whose it is.
@@ -123,7 +126,13 @@ impl Egress {
         requests: &Requests,
     ) -> Result<Response<WasiBody>, Error> {
         let mut progress = Progress::new(&request);
-        let answer = self.attempt(request, options, idempotency_key, &mut progress).await;
+        let (parts, mut body) = request.into_parts();
+        let answer = self.attempt(parts, &mut body, options, idempotency_key, &mut progress).await;
+        if answer.is_err() {
+            // Guests in JavaScript are aborted when nobody takes what they send.
+            let rest = async { while let Some(Ok(_)) = body.frame().await {} };
+            let _ = tokio::time::timeout(REST, rest).await;
+        }
         let Progress { mut sent, used } = progress;
         sent.destination = self.redactor.text(&sent.destination).into_owned();
         sent.secrets = used.into_iter().collect();
@@ -138,12 +147,12 @@ impl Egress {
 
     async fn attempt(
         &self,
-        request: Request<WasiBody>,
+        mut parts: http::request::Parts,
+        body: &mut WasiBody,
         options: RequestOptions,
         idempotency_key: Option<&str>,
         progress: &mut Progress,
     ) -> Result<Response<Bytes>, Error> {
-        let (mut parts, body) = request.into_parts();
         let (Some(scheme), Some(authority)) = (parts.uri.scheme_str(), parts.uri.authority()) else {
             return Err(Error::HttpRequestUriInvalid);
         };
@@ -311,6 +320,6 @@ impl Progress {
 }
 
 /// The whole body of a request, which the guest may take its time to write.
-async fn collect(body: WasiBody, limit: u64, too_large: Error) -> Result<Bytes, Error> {
+async fn collect(body: &mut WasiBody, limit: u64, too_large: Error) -> Result<Bytes, Error> {
     exchange::collect(body, limit, Duration::from_secs(60 * 60), too_large).await
 }

@@ -1,0 +1,186 @@
+//! What whoever writes a plugin does: new, build, inspect, test.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+use crate::support::process::{command, outcome};
+use crate::support::{repository, target};
+
+/// A project of `plugin new` in a folder that is gone with the test.
+struct Project {
+    _folder: tempfile::TempDir,
+    path: PathBuf,
+}
+
+impl Project {
+    fn new(lang: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lead-greeter");
+        succeed(command().args(["plugin", "new", "lead-greeter", "--lang", lang, "--dir"]).arg(&path));
+        for file in ["README.md", "rules.toml", ".gitignore", "events/requested.json", "wit/world.wit"] {
+            assert!(path.join(file).is_file(), "{file}");
+        }
+        Self { _folder: folder, path }
+    }
+
+    /// Builds it. What cargo builds is kept for the next time.
+    fn build(&self) {
+        let built = target().join("scaffold");
+        succeed(command().args(["plugin", "build"]).arg(&self.path).env("CARGO_TARGET_DIR", built));
+    }
+
+    fn test(&self, args: &[&str]) -> Output {
+        let wasm = self.path.join("lead-greeter.wasm");
+        let events = self.path.join("events");
+        let mut test = command();
+        test.args(["plugin", "test"]).arg(wasm).arg("--kv").arg(events.join("kv.json")).args(args);
+        test.arg("--event").arg(events.join("requested.json")).output().unwrap()
+    }
+
+    /// What the project does when it is as it was written.
+    fn check(&self) {
+        self.build();
+        let (stdout, stderr, code) = outcome(&self.test(&["--json"]));
+        assert_eq!(code, Some(0), "{stderr}");
+        let found: Value = serde_json::from_str(&stdout).unwrap();
+        let kept = json!([{ "bucket": "lead-greeter", "key": "1234567890", "value": "2" }]);
+        assert_eq!(found["effects"]["kv"], kept, "{stdout}");
+        assert_eq!(found["effects"]["events"][0]["detail-type"], "LeadReturned", "{stdout}");
+        assert_eq!(found["log"][0]["message"], "a lead has come back", "{stdout}");
+        assert_eq!(found["granted"], json!(["kv = { lead-greeter = \"read-write\" }", "emit = [\"lead-greeter\"]"]));
+    }
+}
+
+/// Runs a command that must succeed.
+fn succeed(command: &mut Command) -> String {
+    let (stdout, stderr, code) = outcome(&command.output().unwrap());
+    assert_eq!(code, Some(0), "{command:?}: {stdout}{stderr}");
+    stdout
+}
+
+fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn a_new_plugin_in_rust_builds_and_its_traps_name_files_and_lines() {
+    let project = Project::new("rust");
+    project.check();
+    succeed(
+        Command::new("cargo").arg("test").current_dir(&project.path).env("CARGO_TARGET_DIR", target().join("scaffold")),
+    );
+
+    let source = project.path.join("src/lib.rs");
+    let written = std::fs::read_to_string(&source).unwrap();
+    let line = written.lines().position(|line| line.contains("let detail = event.detail()?;")).unwrap() + 1;
+    std::fs::write(&source, written.replace("let detail = event.detail()?;", "let detail: Result<(), _> = Err(event.source.as_str()); detail.expect(\"to trap\"); let detail = event.detail()?;")).unwrap();
+    project.build();
+    let (stdout, stderr, code) = outcome(&project.test(&[]));
+    assert_eq!(code, Some(1), "{stdout}");
+    assert!(stderr.contains("the guest trapped: wasm trap: wasm `unreachable` instruction executed"), "{stderr}");
+    assert!(stderr.contains(&format!("handle at src/lib.rs:{line}")), "{stderr}");
+    assert!(stdout.contains("to trap: \"OnlineTrial\""), "the words of the panic are in the log: {stdout}");
+}
+
+#[test]
+fn a_new_plugin_in_javascript_builds() {
+    let project = Project::new("javascript");
+    succeed(Command::new("node").arg("--test").current_dir(&project.path));
+    project.check();
+}
+
+#[test]
+fn a_new_plugin_in_python_builds() {
+    let project = Project::new("python");
+    let mut unittest = Command::new("python3");
+    succeed(unittest.args(["-m", "unittest", "discover", "tests", "-t", "."]).current_dir(&project.path));
+    project.check();
+}
+
+#[test]
+fn new_refuses_names_and_places_that_are_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    for (args, said) in [
+        (["plugin", "new", "Lead_Greeter", "--lang", "rust"], "`Lead_Greeter` cannot be the id of a plugin"),
+        (["plugin", "new", "taken", "--lang", "rust"], "taken exists"),
+    ] {
+        std::fs::create_dir_all(folder.path().join("taken")).unwrap();
+        let (_, stderr, code) = outcome(&command().args(args).current_dir(folder.path()).output().unwrap());
+        assert_eq!(code, Some(2), "{stderr}");
+        assert!(stderr.contains(said), "{stderr}");
+    }
+}
+
+#[test]
+fn inspect_says_what_is_granted() {
+    let folder = tempfile::tempdir().unwrap();
+    let plugin = repository().join("plugins").join("assign-trial.wasm");
+    let inspect = |config: &Path| {
+        let mut inspect = command();
+        inspect.args(["plugin", "inspect", "--json", "--config"]).arg(config).arg(&plugin);
+        serde_json::from_str::<Value>(&succeed(&mut inspect)).unwrap()
+    };
+    let of = |found: &Value, name: &str| {
+        let imports = found["imports"].as_array().unwrap();
+        imports.iter().find(|import| import["name"] == name).unwrap()["verdict"].clone()
+    };
+    let nothing = inspect(&write(folder.path(), "nothing.toml", ""));
+    assert_eq!(nothing["world"], "0.1.0");
+    assert_eq!(nothing["hash"].as_str().unwrap().len(), 64);
+    assert_eq!(nothing["exports"], json!(["trialbridge:plugin/handler@0.1.0"]));
+    assert_eq!(of(&nothing, "trialbridge:plugin/trials@0.1.0"), "denied");
+    assert!(nothing["needs"].as_array().unwrap().iter().any(|needed| needed["granted"] == false));
+    let rules = "[plugins.assign-trial]\ntrials = \"read-write\"\n";
+    let granted = inspect(&write(folder.path(), "rules.toml", rules));
+    assert_eq!(of(&granted, "trialbridge:plugin/trials@0.1.0"), "granted");
+
+    let module = write(folder.path(), "module.wasm", "\0asm\x01\0\0\0");
+    let mut inspect = command();
+    inspect.args(["plugin", "inspect"]).arg(module).current_dir(folder.path());
+    let (_, stderr, code) = outcome(&inspect.output().unwrap());
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("core WebAssembly module and not a component"), "{stderr}");
+}
+
+#[test]
+fn a_test_runs_one_event_with_recorded_answers_and_shows_where_a_trap_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let wasm = target().join("guests").join("misbehave.wasm");
+    let rules = "[plugins.misbehave]\nkv = { counters = \"read-write\" }\nhttp = [\"https://api.example\"]\n";
+    let rules = write(folder.path(), "rules.toml", rules);
+    let kv = write(folder.path(), "kv.json", r#"{"counters": {"n": "41"}}"#);
+    let http = r#"[{"request": {"url": "https://api.example/a"}, "response": {"status": 418}}]"#;
+    let http = write(folder.path(), "http.json", http);
+    let run = |detail: Value| {
+        let event = json!({ "source": "test", "detail-type": "Do", "detail": detail });
+        let event = write(folder.path(), "event.json", &event.to_string());
+        let mut test = command();
+        test.args(["plugin", "test", "--json", "--now", "2020-05-13T14:19:39Z", "--config"]).arg(&rules).arg(&wasm);
+        test.arg("--event").arg(event).arg("--kv").arg(&kv).arg("--http").arg(&http);
+        let (stdout, stderr, code) = outcome(&test.output().unwrap());
+        (serde_json::from_str::<Value>(&stdout).unwrap_or_else(|_| panic!("{stdout}{stderr}")), stderr, code)
+    };
+    let (counted, _, code) = run(json!({ "do": "counter", "key": "n" }));
+    assert_eq!(code, Some(0));
+    assert_eq!(counted["effects"]["kv"], json!([{ "bucket": "counters", "key": "n", "value": "42" }]));
+    assert!(counted["memory"].as_u64().unwrap() > 0 && counted["seconds"].as_f64().unwrap() > 0.0);
+
+    // The guest tells what it was answered by a permanent failure.
+    let (answered, stderr, code) = run(json!({ "do": "http", "url": "https://api.example/a" }));
+    assert_eq!((code, &answered["outcome"]), (Some(1), &json!("permanent")));
+    assert!(stderr.contains("418"), "{stderr}");
+    let (asked, stderr, _) = run(json!({ "do": "http", "url": "https://api.example/b" }));
+    assert!(stderr.contains("no answer is recorded for GET https://api.example/b"), "{stderr}");
+    let request = json!({ "method": "GET", "url": "https://api.example/b" });
+    assert_eq!((&asked["requests"][0]["request"], &asked["requests"][0]["status"]), (&request, &Value::Null));
+
+    let (_, _, code) = run(json!({ "do": "clock" }));
+    assert_eq!(code, Some(1));
+    let (trapped, stderr, code) = run(json!({ "do": "panic" }));
+    assert_eq!((code, &trapped["outcome"]), (Some(1), &json!("trap")));
+    assert!(stderr.contains("misbehave::Misbehave::handle"), "{stderr}");
+}
