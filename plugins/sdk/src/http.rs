@@ -19,6 +19,8 @@
 
 #[cfg(target_arch = "wasm32")]
 pub(crate) mod outgoing;
+#[cfg(test)]
+mod tests;
 
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;

@@ -151,3 +151,45 @@ impl Serialize for TrialDetail {
 fn millis(seconds: f64) -> u64 {
     (seconds * 1000.0).round() as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(detail_type: &str, detail: &Value) -> Result<OnlineTrial, Failure> {
+        let envelope = |text: &str| text.to_owned();
+        OnlineTrial::read(&Event {
+            sequence: 1,
+            id: envelope("event"),
+            source: envelope("OnlineTrial"),
+            detail_type: envelope(detail_type),
+            time: envelope("2020-05-13T14:19:39Z"),
+            account: envelope("000000000000"),
+            region: envelope("local"),
+            resources: Vec::new(),
+            detail: detail.to_string(),
+        })
+    }
+
+    #[test]
+    fn what_is_read_is_passed_on_whole() {
+        let detail = json!({
+            "version": "1.0", "trialId": "40ea41b6", "leadId": "1234567890", "type": "ACS", "requestedAt": 1_589_379_579,
+            "status": "ASSIGNED", "expiresAt": 1_589_379_639.5, "url": null, "stackId": "acs-1",
+            "progress": { "since": 1_589_379_579.25 }, "campaign": null,
+        });
+        let Ok(OnlineTrial::TrialAssigned(mut trial)) = read("TrialAssigned", &detail) else { panic!("{detail}") };
+        assert_eq!((trial.requested_at, trial.expires_at), (1_589_379_579_000, Some(1_589_379_639_500)));
+        assert_eq!((trial.url.as_ref(), trial.others.len()), (None, 3));
+        assert_eq!(json!(trial), detail);
+        trial.url = Some("/stacks/acs-1/".to_owned());
+        assert_eq!(json!(trial)["url"], "/stacks/acs-1/");
+    }
+
+    #[test]
+    fn other_events_are_not_looked_into() {
+        assert_eq!(read("TrialMentioned", &json!({})), Ok(OnlineTrial::Other));
+        let reason = "the detail of TrialExpired has no `trialId`";
+        assert_eq!(read("TrialExpired", &json!({})), Err(crate::permanent(reason)));
+    }
+}

@@ -60,7 +60,7 @@ fn rust(folder: &Path, to: &Path) -> Result<(), Failure> {
     // The last one is the project's own: what it depends on is built before.
     let files = said.stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());
     let files = files.flat_map(|message| message["filenames"].as_array().cloned().unwrap_or_default());
-    let component = files.filter_map(|file| file.as_str().map(PathBuf::from)).filter(|file| is_wasm(file)).last();
+    let component = files.filter_map(|file| file.as_str().map(PathBuf::from)).rfind(|file| is_wasm(file));
     let component = component.ok_or_else(|| {
         Failure::Usage("cargo built no component; write crate-type = [\"cdylib\"] under [lib] of Cargo.toml".to_owned())
     })?;

@@ -86,11 +86,12 @@ mod tests {
             ("package.json", r#"{"name": "a-b", "main": "src/plugin.js"}"#, Language::Javascript),
             ("pyproject.toml", "[project]\nname = \"a-b\"", Language::Python),
         ] {
-            let folder = tempfile::tempdir().unwrap();
-            std::fs::write(folder.path().join(manifest), text).unwrap();
+            let folder = tempfile::tempdir().expect("a folder can be made");
+            std::fs::write(folder.path().join(manifest), text).expect("a file can be written");
             let expected = Project { language, name: "a-b".to_owned(), main: "src/plugin.js".to_owned() };
-            assert_eq!(Project::read(folder.path()).unwrap(), expected);
+            assert_eq!(Project::read(folder.path()).expect("it is a project"), expected);
         }
-        assert!(Project::read(tempfile::tempdir().unwrap().path()).is_err());
+        let empty = tempfile::tempdir().expect("a folder can be made");
+        assert!(Project::read(empty.path()).is_err());
     }
 }

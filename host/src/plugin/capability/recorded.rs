@@ -162,7 +162,7 @@ mod tests {
                 {"request": {"method": "POST", "url": "https://a/"}, "response": {"status": 201}},
                 {"request": {"url": "https://a/"}, "response": {"body": {"fine": true}}}]"#,
         )
-        .unwrap();
+        .expect("they are exchanges");
         let mut recorded = Recorded::new(exchanges, Arc::default(), true);
         let mut ask = |method: &str, url: &str| {
             let request = Request { method: method.to_owned(), url: url.to_owned() };

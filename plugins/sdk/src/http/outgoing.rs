@@ -36,21 +36,22 @@ pub(crate) fn send(request: &Request) -> Result<Response, Error> {
     let _ = options.set_first_byte_timeout(Some(timeout));
     let _ = options.set_between_bytes_timeout(Some(timeout));
     let answer = outgoing_handler::handle(outgoing, Some(options)).map_err(|code| failed(request, &code))?;
-    // If the connection fails while the body is written, the answer says why, and better.
     let written = write(body, &request.body);
     answer.subscribe().block();
-    match answer.get() {
-        Some(Ok(Ok(response))) => {
-            written.map_err(|reason| Error::Failed(format!("{} {}: {reason}", request.method, request.url)))?;
-            read(response).map_err(|reason| Error::Failed(format!("{} {}: {reason}", request.method, request.url)))
-        }
-        Some(Ok(Err(code))) => Err(failed(request, &code)),
-        Some(Err(())) | None => Err(Error::Failed(format!("{} {}: no answer", request.method, request.url))),
-    }
+    let reason = match answer.get() {
+        // A server may answer before it has read everything, and then its answer says what it thinks of the body.
+        Some(Ok(Ok(response))) => match read(response) {
+            Ok(response) => return Ok(response),
+            Err(reason) => reason,
+        },
+        Some(Ok(Err(code))) => return Err(failed(request, &code)),
+        Some(Err(())) | None => written.err().unwrap_or_else(|| "there was no answer".to_owned()),
+    };
+    Err(Error::Failed(format!("{}: {reason}", name(request))))
 }
 
 fn head(request: &Request) -> Result<OutgoingRequest, Error> {
-    let (scheme, rest) = request.url.split_once("://").ok_or_else(|| invalid("the URL", request))?;
+    let (scheme, rest) = request.url.split_once("://").unwrap_or(("", &request.url));
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
     // What follows # is for whoever reads the answer.
@@ -59,7 +60,7 @@ fn head(request: &Request) -> Result<OutgoingRequest, Error> {
     let scheme = match scheme {
         "http" => Scheme::Http,
         "https" => Scheme::Https,
-        _ => return Err(invalid("the scheme", request)),
+        _ => return Err(Error::Invalid("the URL of a request must begin with http:// or https://".to_owned())),
     };
     let headers = Fields::new();
     for (name, value) in &request.headers {
@@ -120,14 +121,20 @@ fn method(method: &str) -> Method {
 }
 
 fn invalid(what: &str, request: &Request) -> Error {
-    Error::Invalid(format!("{what} of {} {} is malformed", request.method, request.url))
+    Error::Invalid(format!("{}: {what} is malformed", name(request)))
 }
 
 fn failed(request: &Request, code: &ErrorCode) -> Error {
-    let reason = format!("{} {}: {code}", request.method, request.url);
+    let reason = format!("{}: {code}", name(request));
     match code {
         ErrorCode::HttpRequestDenied => Error::Denied(reason),
         ErrorCode::HttpRequestUriInvalid | ErrorCode::HttpRequestMethodInvalid => Error::Invalid(reason),
         _ => Error::Failed(reason),
     }
+}
+
+/// A request for messages: the method and where to. The path may be a secret, as that of a webhook is.
+fn name(request: &Request) -> String {
+    let origin = request.url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+    format!("{} {origin}", request.method)
 }

@@ -31,6 +31,6 @@ impl Exchange {
             Some(answers) => answers.front().cloned(),
             None => None,
         }
-        .unwrap_or_else(|| Err(Error::Failed(format!("{method} {url}: the test has recorded no answer"))))
+        .unwrap_or_else(|| Err(Error::Failed(format!("the test has recorded no answer to {method} {url}"))))
     }
 }

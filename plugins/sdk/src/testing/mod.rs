@@ -13,6 +13,9 @@ mod effects;
 mod http;
 mod limits;
 mod state;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests;
 mod time;
 mod world;
 
