@@ -83,6 +83,7 @@ pub struct Builder {
     clock: Arc<dyn Clock>,
     resolver: Arc<dyn Resolver>,
     storage: Option<Arc<dyn Storage>>,
+    compiled: Option<PathBuf>,
 }
 
 /// Why a daemon does not start.
@@ -120,6 +121,12 @@ impl Builder {
     #[must_use]
     pub fn data(self, data: PathBuf) -> Self {
         Self { data, ..self }
+    }
+
+    /// The folder in which compiled plugins are kept: `compiled` in that of the store unless said. Several daemons can share one.
+    #[must_use]
+    pub fn compiled(self, folder: PathBuf) -> Self {
+        Self { compiled: Some(folder), ..self }
     }
 
     /// Where the API listens: `127.0.0.1:7878` unless said. Port 0 takes a free one.
@@ -181,7 +188,10 @@ impl Builder {
             }
         };
 
-        let options = plugin::Options { resolver: self.resolver, cache: Some(self.data.join("compiled")) };
+        let options = plugin::Options {
+            resolver: self.resolver,
+            cache: Some(self.compiled.unwrap_or_else(|| self.data.join("compiled"))),
+        };
         let runtime = Runtime::with(storage.clone(), self.clock.clone(), options)?;
         let bus = Arc::new(Bus::new(storage, self.clock));
         let trials = Arc::new(Trials::new(bus.clone()));
@@ -254,6 +264,7 @@ impl Host {
             clock: Arc::new(SystemClock::default()),
             resolver: Arc::new(SystemResolver),
             storage: None,
+            compiled: None,
         }
     }
 

@@ -91,6 +91,7 @@ impl World {
             .config(files.join("rules.toml"))
             .plugins(files.join("plugins"))
             .data(folder.path().join("data"))
+            .compiled(repository().join("target").join("compiled"))
             .listen("127.0.0.1:0".parse().unwrap())
     }
 

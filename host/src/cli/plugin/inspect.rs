@@ -7,11 +7,10 @@ use clap::Args;
 use serde_json::{Value, json};
 use trialbridge::clock::SystemClock;
 use trialbridge::config::{Config, Grants};
-use trialbridge::plugin::Runtime;
 use trialbridge::plugin::inspect::{self, Inspection, Needed, Verdict};
 use trialbridge::storage::MemoryStorage;
 
-use super::{Failure, Output, id_of, read};
+use super::{Failure, Output, id_of, read, tools};
 
 /// What `plugin inspect` takes.
 #[derive(Debug, Args)]
@@ -31,8 +30,7 @@ impl Inspect {
         let bytes = read(&self.file, "FILE")?;
         let id = id_of(&self.file, self.plugin.as_deref())?;
         let (config, grants) = self.grants(&id)?;
-        let runtime = Runtime::new(Arc::new(MemoryStorage::new()), Arc::new(SystemClock::default()));
-        let runtime = runtime.map_err(|error| Failure::Refused(format!("{error:#}")))?;
+        let runtime = tools::runtime(Arc::new(MemoryStorage::new()), Arc::new(SystemClock::default()))?;
         let found = inspect::inspect(bytes, &grants, &runtime).await;
         let found = found.map_err(|error| Failure::Usage(format!("{}: {error}", self.file.display())))?;
         let needs = found.plugin.as_ref().map(|plugin| plugin.needs(&grants)).unwrap_or_default();

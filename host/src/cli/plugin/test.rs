@@ -9,13 +9,13 @@ use tokio::sync::Notify;
 use trialbridge::clock::{Clock, SystemClock, Timestamp};
 use trialbridge::event::{Event, Recorded};
 use trialbridge::plugin::rehearsal::{Exchange, Rehearsal, Sent};
-use trialbridge::plugin::{Call, CallError, Compiled, Plugin, Runtime};
+use trialbridge::plugin::{Call, CallError, Compiled, Plugin};
 use trialbridge::reload;
 use trialbridge::telemetry::{GuestLog, Line};
 
 use super::super::output::{complain, text};
 use super::stage::{self, Stopped};
-use super::{Failure, Output, effects, id_of, read};
+use super::{Failure, Output, effects, id_of, read, tools};
 
 /// What `plugin test` takes.
 #[derive(Debug, Args)]
@@ -116,7 +116,7 @@ impl Test {
         let recorded = self.http.as_deref().map(|file| stage::json::<Vec<Exchange>>(file, "--http", shape));
         let recorded = recorded.transpose()?.unwrap_or_default();
         let storage = stage::store(self.trials.as_deref(), self.kv.as_deref(), now).await?;
-        let runtime = Runtime::new(storage, clock).map_err(|error| Failure::Refused(format!("{error:#}")))?;
+        let runtime = tools::runtime(storage, clock)?;
         let wrong = |error: &dyn ToString| Failure::Usage(format!("{}: {}", self.file.display(), error.to_string()));
         let compiled = Compiled::new(read(&self.file, "FILE")?, &runtime).await.map_err(|error| wrong(&error))?;
         let compiled = Arc::new(compiled);

@@ -3,6 +3,11 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use trialbridge::clock::Clock;
+use trialbridge::plugin::{Options, Runtime};
+use trialbridge::storage::Storage;
 
 use super::super::output::complain;
 use super::Failure;
@@ -50,10 +55,22 @@ pub(super) fn componentize_py() -> Result<PathBuf, Failure> {
 
 /// Where tools are kept: trialbridge/tools in $XDG_CACHE_HOME, or in ~/.cache.
 pub(super) fn folder() -> Result<PathBuf, Failure> {
+    let folder = cache().map(|cache| cache.join("tools"));
+    folder.ok_or_else(|| Failure::Usage("there is no place for tools; set XDG_CACHE_HOME".to_owned()))
+}
+
+/// What plugins are tried and inspected on. Code that was compiled before is kept in trialbridge/compiled.
+pub(super) fn runtime(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>) -> Result<Arc<Runtime>, Failure> {
+    let cache = cache().map(|cache| cache.join("compiled"));
+    let runtime = Runtime::with(storage, clock, Options { cache, ..Options::default() });
+    runtime.map_err(|error| Failure::Refused(format!("{error:#}")))
+}
+
+/// What can be made again: the folder trialbridge in $XDG_CACHE_HOME, or in ~/.cache.
+fn cache() -> Option<PathBuf> {
     let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let cache = named("XDG_CACHE_HOME").or_else(|| Some(named("HOME")?.join(".cache")));
-    let cache = cache.ok_or_else(|| Failure::Usage("there is no place for tools; set XDG_CACHE_HOME".to_owned()))?;
-    Ok(cache.join("trialbridge").join("tools"))
+    cache.map(|cache| cache.join("trialbridge"))
 }
 
 /// Runs a tool to its end. What it says goes to standard error.
