@@ -31,8 +31,9 @@ pub(super) async fn list(State(context): State<Context>, uri: Uri) -> Result<Jso
         Some("ready") => Some(ListState::Ready),
         Some("waiting") => Some(ListState::Waiting),
         Some("dead") => Some(ListState::Dead),
+        Some("acknowledged") => Some(ListState::Acknowledged),
         Some(other) => {
-            let detail = format!("`{other}` is not a state; there are ready, waiting and dead");
+            let detail = format!("`{other}` is not a state; there are ready, waiting, dead and acknowledged");
             return Err(Problem::invalid("state", detail));
         }
     };

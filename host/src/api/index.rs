@@ -15,7 +15,7 @@ pub(super) async fn index() -> Json<Value> {
             "/events/tail": "GET events as they happen, as server-sent events: source, detail-type, trialId, after",
             "/rules": "GET; GET /rules/NAME",
             "/plugins": "GET; GET /plugins/ID",
-            "/deliveries": "GET lists: state (ready, waiting, dead), plugin, limit, after; GET /deliveries/ID",
+            "/deliveries": "GET lists: state (ready, waiting, dead, acknowledged), plugin, limit, after; GET /deliveries/ID",
             "/deliveries/redrive": "POST {ids}, {plugin} or {all: true}",
             "/stacks/ID/": "GET a stack's pages",
             "/metrics": "GET, in the format of Prometheus",

@@ -55,6 +55,9 @@ pub(super) struct State {
     /// Those that can be attempted now.
     #[arg(long)]
     ready: bool,
+    /// Those that are over.
+    #[arg(long)]
+    acknowledged: bool,
 }
 
 /// Which dead letters; one of the three.
@@ -104,12 +107,13 @@ impl Delivery {
 
 impl State {
     fn name(&self) -> Option<&'static str> {
-        match (self.dead, self.waiting, self.ready) {
-            (true, ..) => Some("dead"),
-            (_, true, _) => Some("waiting"),
-            (.., true) => Some("ready"),
-            _ => None,
-        }
+        let states = [
+            (self.dead, "dead"),
+            (self.waiting, "waiting"),
+            (self.ready, "ready"),
+            (self.acknowledged, "acknowledged"),
+        ];
+        states.into_iter().find(|(wanted, _)| *wanted).map(|(_, name)| name)
     }
 }
 

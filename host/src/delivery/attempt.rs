@@ -7,12 +7,13 @@ use std::time::Instant;
 use tracing::Instrument;
 
 use super::causation;
+use super::receipt::Receipt;
 use super::record::{DeadLetter, Delivery, Exhausted};
 use super::retry::{self, Verdict};
 use crate::bus::{Audience, Bus, Change, Publication};
 use crate::clock::Timestamp;
 use crate::event::{Cause, Delayed, Recorded};
-use crate::plugin::{Call, CallError, Effects, Plugin};
+use crate::plugin::{Call, CallError, Effects, Plugin, Touched, Usage};
 use crate::rules::RetryPolicy;
 use crate::storage::key::TimerKind;
 use crate::storage::{self, CommitError, Expect, Key, Version, Write};
@@ -41,7 +42,7 @@ enum Called {
     /// Something it had read has changed.
     Conflict,
     /// It failed.
-    Failed(CallError),
+    Failed(CallError, Box<Receipt>),
 }
 
 /// Why an attempt could not even be recorded. The delivery stays where it is.
@@ -82,21 +83,24 @@ impl Context {
             let input = match self.input(&delivery, &event) {
                 Ok(input) => input,
                 Err(error) => {
-                    let outcome = self.fail(plugin, delivery, version, &event, error).await?;
+                    let receipt = self.receipt(plugin, &delivery, 0);
+                    let outcome = self.fail(plugin, delivery, version, &event, error, receipt).await?;
                     self.metrics.attempt(plugin.id(), outcome, started.elapsed());
                     return Ok(());
                 }
             };
-            let mut called = self.call(plugin, &delivery, version, &event, &input).await?;
+            let mut conflicts = 0;
+            let mut called = self.call(plugin, &delivery, version, &event, &input, conflicts).await?;
             if matches!(called, Called::Conflict) {
                 let _turn = turns.conflicted.lock().await;
                 while matches!(called, Called::Conflict) {
                     self.metrics.attempt(plugin.id(), Outcome::Conflict, started.elapsed());
-                    called = self.call(plugin, &delivery, version, &event, &input).await?;
+                    conflicts += 1;
+                    called = self.call(plugin, &delivery, version, &event, &input, conflicts).await?;
                 }
             }
             let outcome = match called {
-                Called::Failed(error) => self.fail(plugin, delivery, version, &event, error).await?,
+                Called::Failed(error, receipt) => self.fail(plugin, delivery, version, &event, error, *receipt).await?,
                 Called::Done | Called::Conflict => Outcome::Acknowledged,
             };
             self.metrics.attempt(plugin.id(), outcome, started.elapsed());
@@ -114,6 +118,7 @@ impl Context {
         version: Version,
         event: &Arc<Recorded>,
         input: &Option<String>,
+        conflicts: u32,
     ) -> Result<Called, Error> {
         let call = Call {
             event: event.clone(),
@@ -125,17 +130,24 @@ impl Context {
             now: self.bus.now(),
         };
         let now = call.now;
-        let effects = match plugin.handle(call).await {
+        let mut usage = Usage::default();
+        let outcome = plugin.observe(call, &mut usage).await;
+        let receipt = self.receipt(plugin, delivery, conflicts).with(usage);
+        let effects = match outcome {
             Ok(effects) => effects,
-            Err(error) => return Ok(Called::Failed(error)),
+            Err(error) => return Ok(Called::Failed(error, Box::new(receipt))),
         };
         let key = delivery.id.key();
-        let change = acknowledging(effects, delivery, version, &event.handled_by(plugin.id()), now);
+        let acknowledged = Receipt { acknowledged: true, touched: effects.touched(), ..receipt.clone() };
+        let mut change = acknowledging(effects, delivery, version, &event.handled_by(plugin.id()), now);
+        change.writes.push(Write::Put(Receipt::key(&delivery.id), acknowledged.encode()));
         match self.bus.commit(change).await {
             Ok(_) => Ok(Called::Done),
             Err(CommitError::Conflict(Expect::Key(conflicting, _))) if conflicting == key => Ok(Called::Done),
             Err(CommitError::Conflict(_)) => Ok(Called::Conflict),
-            Err(error @ CommitError::TooLarge(_)) => Ok(Called::Failed(CallError::Permanent(error.to_string()))),
+            Err(error @ CommitError::TooLarge(_)) => {
+                Ok(Called::Failed(CallError::Permanent(error.to_string()), Box::new(receipt)))
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -148,6 +160,7 @@ impl Context {
         version: Version,
         event: &Recorded,
         error: CallError,
+        receipt: Receipt,
     ) -> Result<Outcome, Error> {
         let now = self.bus.now();
         delivery.failed += 1;
@@ -161,6 +174,7 @@ impl Context {
             _ => retry::after_failure(&policy, &delivery, now, None, rand::random()),
         };
         let key = delivery.id.key();
+        let kept = Write::Put(Receipt::key(&delivery.id), receipt.encode());
         let (write, outcome) = match verdict {
             Verdict::Again(due) => {
                 tracing::warn!(%error, at = %due, "the handler failed and will be called again");
@@ -171,8 +185,26 @@ impl Context {
                 (burying(delivery, event, hash, now, exhausted), Outcome::DeadLettered)
             }
         };
-        self.replace(key, version, write).await?;
+        self.replace(key, version, vec![write, kept]).await?;
         Ok(outcome)
+    }
+
+    /// What is known of an attempt before it ends.
+    fn receipt(&self, plugin: &Plugin, delivery: &Delivery, conflicts: u32) -> Receipt {
+        Receipt {
+            id: delivery.id.to_string(),
+            rule: delivery.rule.clone(),
+            target: delivery.target.clone(),
+            at: self.bus.now(),
+            plugin_hash: plugin.compiled().hash.clone(),
+            acknowledged: false,
+            attempt: delivery.failed + 1,
+            conflicts,
+            cpu_micros: 0,
+            memory: 0,
+            touched: Touched::default(),
+            requests: Vec::new(),
+        }
     }
 
     /// Why a delivery is not to be attempted, if so: its event is at the end of a chain that is longer than what is allowed.
@@ -196,16 +228,13 @@ impl Context {
         delivery.error = Some(reason);
         let key = delivery.id.key();
         let letter = burying(delivery, event, None, self.bus.now(), Exhausted::MaximumCausationDepth);
-        self.replace(key, version, letter).await
+        self.replace(key, version, vec![letter]).await
     }
 
-    /// Takes a delivery out of its queue and puts it where `write` says, unless somebody else has dealt with it meanwhile.
-    async fn replace(&self, key: Key, version: Version, write: Write) -> Result<(), Error> {
-        let change = Change {
-            expects: vec![Expect::Key(key.clone(), version)],
-            writes: vec![Write::Delete(key), write],
-            ..Change::default()
-        };
+    /// Takes a delivery out of its queue and writes what is to be there instead, unless somebody else has dealt with it meanwhile.
+    async fn replace(&self, key: Key, version: Version, mut writes: Vec<Write>) -> Result<(), Error> {
+        writes.push(Write::Delete(key.clone()));
+        let change = Change { expects: vec![Expect::Key(key, version)], writes, ..Change::default() };
         match self.bus.commit(change).await {
             Ok(_) | Err(CommitError::Conflict(_)) => Ok(()),
             Err(error) => Err(error.into()),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures_util::future::try_join_all;
 use serde::Serialize;
 
+use super::receipt::Receipt;
 use super::record::{DeadLetter, Delivery, DeliveryId, Exhausted};
 use crate::bus::{Bus, Change};
 use crate::clock::Timestamp;
@@ -40,6 +41,8 @@ pub enum ListState {
     Waiting,
     /// It was given up.
     Dead,
+    /// It is over: the plugin has handled it. Only the receipt is kept.
+    Acknowledged,
 }
 
 /// Which deliveries to list.
@@ -83,7 +86,7 @@ pub struct Listed {
     /// What happened; nothing if the event is not in the journal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail_type: Option<String>,
-    /// When the event was published, or the delivery redriven.
+    /// When the event was published, or the delivery redriven; of one that is over, when that was.
     pub created: Timestamp,
     /// How many attempts have failed.
     pub attempts: u32,
@@ -105,6 +108,9 @@ pub struct Listed {
     /// The event, if it is dead: the journal may have forgotten it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<Event>,
+    /// What the latest attempt touched and took, if there was one. Not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Receipt>,
 }
 
 /// Which dead letters to redrive.
@@ -214,7 +220,9 @@ impl Ledger {
                 },
             },
         };
-        found.ok_or_else(|| Error::NotFound(id.clone()))
+        let receipt = self.receipt(id)?;
+        let found = found.or_else(|| Listed::acknowledged(receipt.as_ref()?));
+        found.map(|found| Listed { receipt, ..found }).ok_or_else(|| Error::NotFound(id.clone()))
     }
 
     /// Puts dead letters back into their queues, with all attempts before them again, and the same idempotency key. The limit on
@@ -297,6 +305,14 @@ impl Ledger {
         }
     }
 
+    /// The receipt of a delivery, which has to be of the same plugin too: the key does not say.
+    fn receipt(&self, id: &DeliveryId) -> Result<Option<Receipt>, Error> {
+        let key = Receipt::key(id);
+        let stored = self.bus.storage().get(&key)?;
+        let receipt = stored.and_then(|stored| readable(&key, Receipt::decode(&stored.value)));
+        Ok(receipt.filter(|receipt| receipt.id == id.to_string()))
+    }
+
     fn ready(&self, id: &DeliveryId) -> Result<Option<Listed>, Error> {
         if !valid_text(&id.plugin) {
             return Ok(None);
@@ -343,6 +359,9 @@ impl Ledger {
                 Ok(id) => (id, Some(*due)),
                 Err(_) => return Ok(None),
             },
+            Key::Receipt { .. } => {
+                return Ok(readable(key, Receipt::decode(value)).and_then(|receipt| Listed::acknowledged(&receipt)));
+            }
             _ => return Ok(readable(key, DeadLetter::decode(value)).map(Listed::dead)),
         };
         let Some(delivery) = readable(key, Delivery::decode(id, value)) else { return Ok(None) };
@@ -372,7 +391,23 @@ impl Listed {
             given_up_at: None,
             plugin_hash: None,
             event: None,
+            receipt: None,
         }
+    }
+
+    /// What a receipt tells of a delivery that is over.
+    fn acknowledged(receipt: &Receipt) -> Option<Self> {
+        let id = receipt.id.parse().ok().filter(|_| receipt.acknowledged)?;
+        let delivery = Delivery {
+            id,
+            rule: receipt.rule.clone(),
+            target: receipt.target.clone(),
+            created: receipt.at,
+            failed: receipt.attempt - 1,
+            error: None,
+            redriven: false,
+        };
+        Some(Self::of(delivery, ListState::Acknowledged))
     }
 
     fn dead(letter: DeadLetter) -> Self {
@@ -393,16 +428,18 @@ fn range(state: ListState, plugin: Option<&str>) -> KeyRange {
         (ListState::Ready, None) => KeyRange::all_deliveries(),
         (ListState::Waiting, _) => KeyRange::timers(TimerKind::Retry),
         (ListState::Dead, _) => KeyRange::dead_letters(),
+        (ListState::Acknowledged, _) => KeyRange::receipts(),
     }
 }
 
 /// Cursors name the entry after which to go on: `ready/PLUGIN/SEQUENCE/ORDINAL`, `waiting/DUE/DELIVERY`,
-/// `dead/SEQUENCE/ORDINAL`.
+/// `dead/SEQUENCE/ORDINAL`, `acknowledged/SEQUENCE/ORDINAL`.
 fn cursor_at(key: &Key) -> Option<String> {
     match key {
         Key::Delivery { plugin, sequence, ordinal } => Some(format!("ready/{plugin}/{sequence}/{ordinal}")),
         Key::Timer { due, id, .. } => Some(format!("waiting/{}/{id}", due.as_millis())),
         Key::DeadLetter { sequence, ordinal } => Some(format!("dead/{sequence}/{ordinal}")),
+        Key::Receipt { sequence, ordinal } => Some(format!("acknowledged/{sequence}/{ordinal}")),
         _ => None,
     }
 }
@@ -421,6 +458,11 @@ fn parse_cursor(text: &str, states: &[ListState]) -> Result<(ListState, Key), Er
                 let (sequence, ordinal) = rest.split_once('/')?;
                 let (sequence, ordinal) = (sequence.parse().ok()?, ordinal.parse().ok()?);
                 (ListState::Dead, Key::DeadLetter { sequence, ordinal })
+            }
+            "acknowledged" => {
+                let (sequence, ordinal) = rest.split_once('/')?;
+                let (sequence, ordinal) = (sequence.parse().ok()?, ordinal.parse().ok()?);
+                (ListState::Acknowledged, Key::Receipt { sequence, ordinal })
             }
             _ => return None,
         })

@@ -18,6 +18,7 @@ mod attempt;
 mod causation;
 pub mod engine;
 pub mod ledger;
+pub mod receipt;
 pub mod record;
 pub mod retention;
 pub mod retry;

@@ -7,13 +7,14 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 
+use super::receipt::Receipt;
 use super::record::DeliveryId;
 use crate::bus::{Bus, Change};
 use crate::clock::Timestamp;
 use crate::event::Recorded;
 use crate::storage::commit::MAX_OPERATIONS;
 use crate::storage::key::TimerKind;
-use crate::storage::{CommitError, Expect, Key, KeyRange, Sequence, Storage, Version, Write};
+use crate::storage::{CommitError, Expect, Key, KeyRange, Sequence, Storage, Version, Versioned, Write};
 
 /// How often the journal is looked at.
 const INTERVAL: Duration = Duration::from_secs(30);
@@ -52,6 +53,7 @@ impl Retention {
     /// Those of the store.
     pub async fn trim(&self) -> Result<u64, CommitError> {
         let horizon = self.bus.now().minus(**self.keep.load());
+        self.trim_receipts(horizon).await?;
         let storage = self.bus.storage().clone();
         let mut removed = 0;
         let mut after: Sequence = 0;
@@ -88,6 +90,29 @@ impl Retention {
                 Err(error) => return Err(error),
             }
             after = last;
+        }
+    }
+
+    /// Removes receipts of attempts that are too old. One that cannot be read goes too: nothing depends on it.
+    async fn trim_receipts(&self, horizon: Timestamp) -> Result<(), CommitError> {
+        let mut range = KeyRange::receipts();
+        loop {
+            let found = self.bus.storage().scan(&range, MAX_OPERATIONS)?;
+            let Some((last, _)) = found.last() else { return Ok(()) };
+            range = range.after(Some(last));
+            let is_old = |value: &[u8]| !Receipt::decode(value).is_ok_and(|receipt| receipt.at >= horizon);
+            let old: Vec<&(Key, Versioned)> = found.iter().filter(|(_, stored)| is_old(&stored.value)).collect();
+            if old.is_empty() {
+                // They are in the order of their events, so what follows is younger, but for what was tried for long.
+                return Ok(());
+            }
+            let expects = old.iter().map(|(key, stored)| Expect::Key(key.clone(), stored.version)).collect();
+            let writes = old.iter().map(|(key, _)| Write::Delete(key.clone())).collect();
+            match self.bus.commit(Change { expects, writes, ..Change::default() }).await {
+                // One of them belongs to an attempt that ended just now. They go the next time.
+                Ok(_) | Err(CommitError::Conflict(_)) => {}
+                Err(error) => return Err(error),
+            }
         }
     }
 }

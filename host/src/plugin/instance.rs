@@ -61,13 +61,18 @@ impl Instance {
     }
 
     /// Takes a call. After [`CallError::Trap`], and after the future was dropped, the instance is of no use any more.
-    pub(super) async fn handle(&mut self, call: Call, runtime: &Runtime) -> Result<Effects, CallError> {
+    pub(super) async fn handle(
+        &mut self,
+        call: Call,
+        requests: Requests,
+        runtime: &Runtime,
+    ) -> Result<Effects, CallError> {
         let _running = runtime.running();
         self.uses += 1;
         let event = wit_event(&call);
         let delivery = wit_delivery(&call, &self.store.data().plugin);
         self.store.data().output.begin_call();
-        self.store.data_mut().begin_call(Current { call, effects: Effects::default(), requests: Requests::default() });
+        self.store.data_mut().begin_call(Current { call, effects: Effects::default(), requests });
         self.store.set_epoch_deadline(1);
         let answer = self.exports.trialbridge_plugin_handler().call_handle(&mut self.store, &event, &delivery).await;
         self.store.data().output.end_call();

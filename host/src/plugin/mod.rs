@@ -7,6 +7,7 @@
 //! * `runtime`: the engine, what guests are linked to, the clock that interrupts them
 //! * `compiled`: from bytes to code, and what can be wrong with them
 //! * `cache`: code that was compiled before
+//! * `usage`: what a call touched and took
 //! * `trust`: which files are believed
 //! * `needs`: what a plugin says it needs, against what is granted
 //! * `instance`: a guest in its sandbox, kept for later calls
@@ -37,6 +38,7 @@ pub mod rehearsal;
 mod runtime;
 mod symbols;
 pub(crate) mod trust;
+mod usage;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -47,8 +49,9 @@ pub use self::effects::Effects;
 pub use self::egress::{Resolver, SystemResolver};
 pub use self::registry::{Registry, State, Status};
 pub use self::runtime::{Options, Runtime};
+pub use self::usage::{Sent, Touched, Usage};
 
-use self::egress::Egress;
+use self::egress::{Egress, Requests};
 use self::instance::Instance;
 use crate::clock::Timestamp;
 use crate::config::{Isolation, PluginSettings};
@@ -163,6 +166,15 @@ impl Plugin {
     ///
     /// [`CallError`], cause by cause.
     pub async fn handle(&self, call: Call) -> Result<Effects, CallError> {
+        self.observe(call, &mut Usage::default()).await
+    }
+
+    /// The same, and notes what the call took, whatever comes of it.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`], cause by cause.
+    pub async fn observe(&self, call: Call, usage: &mut Usage) -> Result<Effects, CallError> {
         let _slot = self.slots.acquire().await.map_err(|_| CallError::Instantiate("the plugin is gone".to_owned()))?;
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut instance = match idle {
@@ -170,10 +182,12 @@ impl Plugin {
             None => Instance::new(&self.id, &self.compiled, &self.settings, &self.egress, &self.runtime).await?,
         };
         let limit = self.settings.limits.time;
-        let outcome = match tokio::time::timeout(limit, instance.handle(call, &self.runtime)).await {
-            Ok(outcome) => outcome,
-            Err(_) => return Err(CallError::TimedOut(limit)),
-        };
+        let requests = Requests::default();
+        let handling = usage::measured(&mut usage.cpu, instance.handle(call, requests.clone(), &self.runtime));
+        let outcome = tokio::time::timeout(limit, handling).await;
+        usage.memory = instance.memory();
+        usage.requests = requests.take();
+        let Ok(outcome) = outcome else { return Err(CallError::TimedOut(limit)) };
         let reusable = !matches!(outcome, Err(CallError::Trap(_)));
         if reusable && self.settings.isolation == Isolation::Reuse && instance.uses() < MAX_USES {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(instance);

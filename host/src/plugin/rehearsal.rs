@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 pub use super::capability::recorded::{Exchange, Request, Response, Sent};
 
 use super::capability::recorded::Recorded;
+use super::egress::Requests;
 use super::instance::Instance;
 use super::{Call, CallError, Effects, Plugin};
 
@@ -38,7 +39,8 @@ impl Plugin {
         instance.answer_with(recorded);
         let limit = self.settings.limits.time;
         let started = Instant::now();
-        let outcome = match tokio::time::timeout(limit, instance.handle(call, &self.runtime)).await {
+        let outcome = match tokio::time::timeout(limit, instance.handle(call, Requests::default(), &self.runtime)).await
+        {
             Ok(outcome) => outcome,
             Err(_) => Err(CallError::TimedOut(limit)),
         };

@@ -51,6 +51,13 @@ pub enum Key {
         /// Which of the event's deliveries.
         ordinal: u32,
     },
+    /// What is kept of the latest attempt of a delivery.
+    Receipt {
+        /// Of which event.
+        sequence: Sequence,
+        /// Which of the event's deliveries.
+        ordinal: u32,
+    },
     /// Something that happens when its time comes.
     Timer {
         /// What sort of thing.
@@ -139,6 +146,11 @@ impl Key {
                 number(out, *sequence);
                 out.extend_from_slice(&ordinal.to_be_bytes());
             }
+            Self::Receipt { sequence, ordinal } => {
+                let out = head(&mut out, b'R');
+                number(out, *sequence);
+                out.extend_from_slice(&ordinal.to_be_bytes());
+            }
             Self::Timer { kind, due, id } => {
                 let out = head(&mut out, b'W');
                 out.push(*kind as u8);
@@ -168,6 +180,7 @@ impl Key {
             b'E' => Self::Event(rest.number()?),
             b'D' => Self::Delivery { plugin: rest.text()?, sequence: rest.number()?, ordinal: rest.ordinal()? },
             b'X' => Self::DeadLetter { sequence: rest.number()?, ordinal: rest.ordinal()? },
+            b'R' => Self::Receipt { sequence: rest.number()?, ordinal: rest.ordinal()? },
             b'W' => Self::Timer {
                 kind: TimerKind::from_byte(rest.byte()?)?,
                 due: Timestamp::from_millis(rest.number()?),
@@ -269,6 +282,11 @@ impl KeyRange {
     /// The dead letters, by event.
     pub fn dead_letters() -> Self {
         Self::under(vec![b'X'])
+    }
+
+    /// The receipts, by event.
+    pub fn receipts() -> Self {
+        Self::under(vec![b'R'])
     }
 
     /// The timers of a kind, the earliest first.

@@ -243,7 +243,7 @@ async fn each_names_the_field_and_how_to_mend_it() {
         GET /plugins/none?x=1
             404 -: there is no plugin `none`; GET /plugins lists them
         GET /deliveries?state=lost
-            400 state: `lost` is not a state; there are ready, waiting and dead
+            400 state: `lost` is not a state; there are ready, waiting, dead and acknowledged
         GET /deliveries/assign-trial/x/0
             400 id: `assign-trial/x/0` is not the id of a delivery; it looks like assign-trial/17/0
         POST /deliveries/redrive {"ids":["assign-trial/7/0"]}

@@ -35,6 +35,7 @@ pub(super) use self::secrets::{Key, Placeholders};
 
 use self::secrets::Used;
 use super::runtime::Runtime;
+use super::usage::Sent;
 use crate::clock::Clock;
 use crate::config::destination::choose;
 use crate::config::{Destination, PluginSettings};
@@ -67,20 +68,11 @@ pub(super) struct Egress {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Requests(Arc<Mutex<Vec<Sent>>>);
 
-/// What became of a request, without anything secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Sent {
-    pub(super) method: String,
-    /// Scheme, host and port.
-    pub(super) destination: String,
-    /// The status of the answer, or why there is none.
-    pub(super) outcome: Result<u16, String>,
-    /// How many bytes the body of the request had, with its secrets.
-    pub(super) request_bytes: usize,
-    /// How many bytes the body of the answer had.
-    pub(super) response_bytes: usize,
-    /// The secrets that were put in, by name.
-    pub(super) secrets: Vec<String>,
+impl Requests {
+    /// Those that have ended, for whoever keeps them.
+    pub(super) fn take(&self) -> Vec<Sent> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// What is known of a request so far.

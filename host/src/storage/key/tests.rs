@@ -23,7 +23,8 @@ fn any_key() -> impl Strategy<Value = Key> {
             sequence,
             ordinal
         }),
-        (number, any::<u32>()).prop_map(|(sequence, ordinal)| Key::DeadLetter { sequence, ordinal }),
+        (number.clone(), any::<u32>()).prop_map(|(sequence, ordinal)| Key::DeadLetter { sequence, ordinal }),
+        (number, any::<u32>()).prop_map(|(sequence, ordinal)| Key::Receipt { sequence, ordinal }),
         timer.prop_map(|(kind, due, id)| Key::Timer { kind, due: Timestamp::from_millis(due), id }),
         (text(), text(), text()).prop_map(|(plugin, name, labels)| Key::Metric { plugin, name, labels }),
         text().prop_map(Key::Schedule),
@@ -59,7 +60,7 @@ proptest! {
 fn the_encoding_is_frozen() {
     let text = str::to_owned;
     let timer = |kind| Key::Timer { kind, due: Timestamp::from_millis(258), id: text("t") };
-    let frozen: [(Key, &[u8]); 15] = [
+    let frozen: [(Key, &[u8]); 16] = [
         (Key::Meta("schema"), b"Mschema"),
         (Key::Meta("counters"), b"Mcounters"),
         (Key::Trial(text("t")), b"Tt"),
@@ -68,6 +69,7 @@ fn the_encoding_is_frozen() {
         (Key::Event(258), b"E\0\0\0\0\0\0\x01\x02"),
         (Key::Delivery { plugin: text("p"), sequence: 258, ordinal: 3 }, b"Dp\0\0\0\0\0\0\0\x01\x02\0\0\0\x03"),
         (Key::DeadLetter { sequence: 258, ordinal: 3 }, b"X\0\0\0\0\0\0\x01\x02\0\0\0\x03"),
+        (Key::Receipt { sequence: 258, ordinal: 3 }, b"R\0\0\0\0\0\0\x01\x02\0\0\0\x03"),
         (timer(TimerKind::Expiry), b"W\x01\0\0\0\0\0\0\x01\x02t"),
         (timer(TimerKind::Delayed), b"W\x02\0\0\0\0\0\0\x01\x02t"),
         (timer(TimerKind::Retry), b"W\x03\0\0\0\0\0\0\x01\x02t"),
