@@ -17,5 +17,5 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 }
 
 fn bench(name: &str, args: &[String]) -> Result<()> {
-    command(cargo(&["bench", "--locked", "--package", "trialbridge", "--bench", name, "--"]).args(args))
+    command(cargo(&["bench", "--locked", "--workspace", "--bench", name, "--"]).args(args))
 }
