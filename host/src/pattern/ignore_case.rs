@@ -50,20 +50,21 @@ fn cases(character: char) -> [String; 3] {
 
 /// A text that is the same for all texts that the same pattern accepts, and for the pattern. Other texts may share it.
 pub(super) fn fold(text: &str) -> String {
-    let mut folded = String::with_capacity(text.len());
-    fold_into(&mut folded, text);
-    folded
+    characters(text).collect()
 }
 
-/// The same, into what is empty.
-pub(super) fn fold_into(folded: &mut String, text: &str) {
+/// The same, of a text in UTF-8, into a buffer that is used again.
+pub(super) fn fold_into(folded: &mut Vec<u8>, text: &[u8]) {
+    folded.clear();
     if text.is_ascii() {
-        folded.push_str(text);
-        folded.make_ascii_lowercase();
-    } else {
-        let lower = text.chars().flat_map(char::to_lowercase);
-        folded.extend(lower.flat_map(char::to_uppercase).flat_map(char::to_lowercase));
+        folded.extend(text.iter().map(u8::to_ascii_lowercase));
+    } else if let Ok(text) = std::str::from_utf8(text) {
+        characters(text).for_each(|character| folded.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()));
     }
+}
+
+fn characters(text: &str) -> impl Iterator<Item = char> {
+    text.chars().flat_map(char::to_lowercase).flat_map(char::to_uppercase).flat_map(char::to_lowercase)
 }
 
 #[cfg(test)]

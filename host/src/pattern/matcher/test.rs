@@ -30,6 +30,8 @@ pub(super) enum Test {
     Prefix(Box<str>),
     Suffix(Box<str>),
     Infix(Box<str>),
+    /// Of a pattern in ASCII: this is what is left of the text, in ASCII too, without its case.
+    AsciiFolded(Box<str>),
     /// This is what is left of the text without its case.
     Folded(Box<str>),
     FoldedPrefix(Box<str>),
@@ -55,6 +57,7 @@ impl Test {
             Condition::Suffix(text) | Condition::SuffixIgnoreCase(text) if text.is_empty() => Self::AnyString,
             Condition::Prefix(text) => Self::Prefix(text.clone()),
             Condition::Suffix(text) => Self::Suffix(text.clone()),
+            Condition::EqualsIgnoreCase(text) if text.is_ascii() => Self::AsciiFolded(folded(text)),
             Condition::EqualsIgnoreCase(text) => Self::Folded(folded(text)),
             Condition::PrefixIgnoreCase(text) => Self::FoldedPrefix(folded(text)),
             Condition::SuffixIgnoreCase(text) => Self::FoldedSuffix(folded(text)),
@@ -93,6 +96,7 @@ impl Test {
             | Condition::Suffix(_)
             | Condition::Present
             | Condition::Absent => true,
+            Condition::EqualsIgnoreCase(text) => text.is_ascii(),
             // One piece, and stars around it.
             Condition::Wildcard(wildcard) => {
                 wildcard.pieces().len() <= 3 && wildcard.pieces().filter(|piece| !piece.is_empty()).count() <= 1
@@ -104,7 +108,7 @@ impl Test {
     /// How likely a value is to pass it, compared with other tests: a guess.
     pub(super) fn likelihood(&self) -> u64 {
         match self {
-            Self::Number(_) | Self::Verbatim(_) | Self::String(_) | Self::Folded(_) => 1,
+            Self::Number(_) | Self::Verbatim(_) | Self::String(_) | Self::AsciiFolded(_) | Self::Folded(_) => 1,
             Self::Prefix(text) | Self::Suffix(text) | Self::Infix(text) if text.len() > 3 => 2,
             Self::FoldedPrefix(text) | Self::FoldedSuffix(text) if text.len() > 3 => 2,
             Self::Network(network) if network.length > 16 => 2,
@@ -125,7 +129,7 @@ pub(super) enum Often {
 /// What is lent to a look at a value; used again for the next one.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
-    folded: String,
+    folded: Vec<u8>,
     reversed: Vec<u8>,
 }
 
@@ -142,6 +146,7 @@ pub(super) struct FieldTests {
     strings: HashMap<Text, TestId>,
     /// Whether there are tests that ignore case.
     ignores_case: bool,
+    ascii_folded: HashMap<Text, TestId>,
     folded: HashMap<Text, TestId>,
     ranges: Intervals,
     prefixes: Prefixes,
@@ -172,6 +177,7 @@ impl FieldTests {
                 Test::Prefix(text) => prefixes.push((text.into_boxed_bytes(), id)),
                 Test::Suffix(text) => suffixes.push((reversed(&text), id)),
                 Test::Infix(text) => infixes.push((text.into_boxed_bytes(), id)),
+                Test::AsciiFolded(text) => drop(field.ascii_folded.insert(Text::from(text.as_bytes()), id)),
                 Test::Folded(text) => drop(field.folded.insert(Text::from(text.as_bytes()), id)),
                 Test::FoldedPrefix(text) => folded_prefixes.push((text.into_boxed_bytes(), id)),
                 Test::FoldedSuffix(text) => folded_suffixes.push((reversed(&text), id)),
@@ -187,7 +193,10 @@ impl FieldTests {
                 Test::Absent => field.absent = Some(id),
             }
         }
-        field.ignores_case = !(field.folded.is_empty() && folded_prefixes.is_empty() && folded_suffixes.is_empty());
+        field.ignores_case = !(field.ascii_folded.is_empty()
+            && field.folded.is_empty()
+            && folded_prefixes.is_empty()
+            && folded_suffixes.is_empty());
         field.prefixes = Prefixes::new(prefixes);
         field.suffixes = Prefixes::new(suffixes);
         field.infixes = Infixes::new(infixes);
@@ -233,14 +242,16 @@ impl FieldTests {
                 }
                 self.prefixes.find(text, |test| one(Some(test)));
                 ending(&self.suffixes, text, reversed, |test| one(Some(test)));
-                if self.ignores_case
-                    && let Ok(text) = std::str::from_utf8(text)
-                {
-                    folded.clear();
+                if self.ignores_case {
                     ignore_case::fold_into(folded, text);
-                    one(self.folded.get(folded.as_bytes()).copied());
-                    self.folded_prefixes.find(folded.as_bytes(), |test| one(Some(test)));
-                    ending(&self.folded_suffixes, folded.as_bytes(), reversed, |test| one(Some(test)));
+                    if !self.ascii_folded.is_empty() && text.is_ascii() {
+                        one(self.ascii_folded.get(&folded[..]).copied());
+                    }
+                    if !self.folded.is_empty() {
+                        one(self.folded.get(&folded[..]).copied());
+                    }
+                    self.folded_prefixes.find(folded, |test| one(Some(test)));
+                    ending(&self.folded_suffixes, folded, reversed, |test| one(Some(test)));
                 }
                 self.find_networks(text, |test| one(Some(test)));
                 self.infixes.find(text, |test| hit(test, Often::Again));
