@@ -226,6 +226,7 @@ impl Builder {
                 Engine::new(bus.clone(), plugins.clone(), metrics.clone(), maximum_depth).run(stop_work.clone()),
             ),
             tokio::spawn(Timers::new(bus.clone(), trials.clone(), metrics.clone()).run(stop_work.clone())),
+            tokio::spawn(plugins.clone().drop_idle(stop_work.clone())),
             tokio::spawn(Retention::new(bus.clone(), retention).run(stop_work.clone())),
         ];
         let _ = watched.await;

@@ -45,7 +45,8 @@ http = [
     { url = "http://rebind.test:HTTP", addresses = ["127.0.0.1"] },
     { url = "http://mixed.test:HTTP", addresses = ["127.0.0.1"] },
     { url = "http://paths.test:HTTP/services/", methods = ["POST"], addresses = ["127.0.0.1"] },
-    { url = "http://small.test:HTTP", addresses = ["127.0.0.1"], request-size = "1KiB", response-size = "1KiB", time = "300ms" },
+    { url = "http://small.test:HTTP", addresses = ["127.0.0.1"], request-size = "1KiB", response-size = "1KiB" },
+    { url = "http://silent.test:HTTP", addresses = ["127.0.0.1"], time = "500ms" },
     { url = "http://aws.test:HTTP", addresses = ["127.0.0.1"], sign = { aws = { service = "s3", region = "eu-central-1", access-key-id = "key-id", secret-access-key = "key" } } },
     { url = "https://*.secure.test:TLS", addresses = ["127.0.0.1"], certificate-authority = "ca.pem" },
     { url = "https://misnamed.test:TLS", addresses = ["127.0.0.1"], certificate-authority = "ca.pem" },
@@ -141,7 +142,7 @@ fn more() -> Vec<(Value, &'static str)> {
         ),
         (json!({ "url": "http://small.test:HTTP/size?1024" }), "200"),
         (json!({ "url": "http://small.test:HTTP/size?1025" }), "HttpResponseBodySize"),
-        (json!({ "url": "http://small.test:HTTP/silence" }), "HttpResponseTimeout"),
+        (json!({ "url": "http://silent.test:HTTP/silence" }), "HttpResponseTimeout"),
         // A secret to somebody who may not receive it, wherever it stands.
         (json!({ "url": "http://plain.test:HTTP/${config:token}" }), "HttpRequestDenied"),
         (json!({ "url": "http://plain.test:HTTP/?${config:token}" }), "HttpRequestDenied"),

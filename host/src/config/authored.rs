@@ -232,7 +232,13 @@ pub struct Plugin {
     /// isolation = "per-event"
     /// ```
     pub isolation: Option<Isolation>,
-    /// How many of its handlers may run at once: 1 to 256. Default: 16.
+    /// Which instances are kept, unless isolation is `"per-event"`.
+    ///
+    /// ```toml
+    /// instances = { warm = 2, idle-time = "1m" }
+    /// ```
+    pub instances: Option<Instances>,
+    /// How many of its handlers may run at once, each on an instance of its own: 1 to 256. Default: 16.
     ///
     /// ```toml
     /// concurrency = 4
@@ -244,6 +250,23 @@ pub struct Plugin {
     /// trust = { sha256 = ["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"] }
     /// ```
     pub trust: Option<Trust>,
+}
+
+/// Which instances of a plugin are kept for later events.
+#[derive(Clone, Debug)]
+pub struct Instances {
+    /// How many are made before the first event, and kept however long they wait: 0 to 256. Default: 1.
+    ///
+    /// ```toml
+    /// warm = 2
+    /// ```
+    pub warm: Option<Spanned<u32>>,
+    /// How long any other waits for an event before it is dropped and its memory is free: `"1s"` to `"24h"`. Default: `"5m"`.
+    ///
+    /// ```toml
+    /// idle-time = "1m"
+    /// ```
+    pub idle_time: Option<Spanned<Duration>>,
 }
 
 /// Which files are believed to be a plugin: those with a listed hash, and those with enough signatures by listed keys. Any other

@@ -39,7 +39,7 @@ pub use self::destination::{AwsSignature, Destination};
 pub use self::diagnostics::{Diagnostic, Diagnostics};
 pub use self::grants::{Access, Folder, Grants};
 pub use self::secret::Secret;
-pub use self::settings::{Isolation, Limits, PluginSettings};
+pub use self::settings::{Instances, Isolation, Limits, PluginSettings};
 pub use self::trust::Trust;
 
 use crate::rules::RuleSet;

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use super::authored::{
-    Aws, Bytes, Config, Deliveries, Destination, Folder, InputTransformer, Journal, Limits, Named, Plugin, Rule,
-    Secret, Sign, Spanned, Stacks, Target, TrialType, Trust,
+    Aws, Bytes, Config, Deliveries, Destination, Folder, InputTransformer, Instances, Journal, Limits, Named, Plugin,
+    Rule, Secret, Sign, Spanned, Stacks, Target, TrialType, Trust,
 };
 use super::diagnostics::{Problem, Problems};
 use super::grants::Access;
@@ -87,11 +87,21 @@ impl Read for Plugin {
             config: table.optional("config").unwrap_or_default(),
             limits: table.optional("limits"),
             isolation: table.optional("isolation"),
+            instances: table.optional("instances"),
             concurrency: table.optional("concurrency"),
             trust: table.optional("trust"),
         };
         table.close()?;
         Some(plugin)
+    }
+}
+
+impl Read for Instances {
+    fn read(value: &Value, problems: &mut Problems) -> Option<Self> {
+        let mut table = Table::open(value, problems)?;
+        let instances = Self { warm: table.optional("warm"), idle_time: table.optional("idle-time") };
+        table.close()?;
+        Some(instances)
     }
 }
 

@@ -18,7 +18,9 @@ pub struct PluginSettings {
     pub limits: Limits,
     /// Whether instances are kept.
     pub isolation: Isolation,
-    /// How many of its handlers may run at once: 1 to 256.
+    /// Which instances are kept, if they are.
+    pub instances: Instances,
+    /// How many of its handlers may run at once: 1 to 256. So many instances there are at most.
     pub concurrency: u32,
     /// Which files are believed to be it, if that is said of it.
     pub trust: Option<Trust>,
@@ -47,6 +49,15 @@ pub enum Isolation {
     PerEvent,
 }
 
+/// Which instances are kept for later calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instances {
+    /// How many are made before the first event, and kept however long they wait: 0 to 256.
+    pub warm: u32,
+    /// How long the others wait for a call before they are dropped.
+    pub idle_time: Duration,
+}
+
 impl Default for PluginSettings {
     fn default() -> Self {
         Self {
@@ -54,9 +65,17 @@ impl Default for PluginSettings {
             config: Map::new(),
             limits: Limits::default(),
             isolation: Isolation::default(),
+            instances: Instances::default(),
             concurrency: 16,
             trust: None,
         }
+    }
+}
+
+impl Default for Instances {
+    /// One, 5 minutes.
+    fn default() -> Self {
+        Self { warm: 1, idle_time: Duration::from_secs(5 * 60) }
     }
 }
 

@@ -139,6 +139,7 @@ fn everything_can_be_set() {
         folders = { here = { path = "sub", access = "read" }, all = { path = "${data}", access = "read-write" }, abs = { path = "/x", access = "read" } }
         limits = { memory = "1MiB", time = "500ms", output = 2048, http-requests = 1024 }
         isolation = "per-event"
+        instances = { warm = 2, idle-time = "1m" }
         concurrency = 1
         trust = { sha256 = ["9F86D081884C7D659A2FEAA0C55AD015A3BF4F1B2B0B822CD15D6C15B0F00A08"] }
         [plugins.p.config]
@@ -190,6 +191,7 @@ fn everything_can_be_set() {
         (1 << 20, Duration::from_millis(500), 2048)
     );
     assert_eq!((plugin.isolation, plugin.concurrency), (Isolation::PerEvent, 1));
+    assert_eq!((plugin.instances.warm, plugin.instances.idle_time), (2, Duration::from_secs(60)));
     assert_eq!(
         serde_json::to_string(&plugin.config).expect("JSON"),
         r#"{"whole":-1,"real":2.5,"text":"t ${secret:hook}","list":[true,{"day":"2020-01-02"}]}"#

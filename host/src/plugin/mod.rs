@@ -11,6 +11,7 @@
 //! * `trust`: which files are believed
 //! * `needs`: what a plugin says it needs, against what is granted
 //! * `instance`: a guest in its sandbox, kept for later calls
+//! * `stock`: those that are kept
 //! * `guest`: the state behind a guest: its limits, its grants, its effects
 //! * `backtrace`: where a guest was when it was ended; `symbols`: files and lines
 //! * `effects`: what a call wants changed, and what it has read
@@ -36,12 +37,14 @@ mod output;
 mod registry;
 pub mod rehearsal;
 mod runtime;
+mod stock;
 mod symbols;
 pub(crate) mod trust;
 mod usage;
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 pub(crate) use self::compiled::hash;
 pub use self::compiled::{Compiled, LoadError};
@@ -53,6 +56,7 @@ pub use self::usage::{Sent, Touched, Usage};
 
 use self::egress::{Egress, Requests};
 use self::instance::Instance;
+use self::stock::Stock;
 use crate::clock::Timestamp;
 use crate::config::{Isolation, PluginSettings};
 use crate::event::Recorded;
@@ -73,7 +77,9 @@ pub struct Plugin {
     /// What it runs on.
     runtime: Arc<Runtime>,
     /// Instances that wait for the next call.
-    idle: Mutex<Vec<Instance>>,
+    idle: Stock<Instance>,
+    /// Whether it was ever warmed up.
+    warm: AtomicBool,
     /// Holds as many permits as handlers may run at once.
     slots: tokio::sync::Semaphore,
 }
@@ -141,7 +147,16 @@ impl Plugin {
         guest::check_folders(&settings.grants)?;
         let egress = Arc::new(Egress::new(id, &settings, &runtime).map_err(LoadError::Http)?);
         let slots = tokio::sync::Semaphore::new(settings.concurrency as usize);
-        Ok(Self { id: id.to_owned(), compiled, settings, egress, runtime, idle: Mutex::default(), slots })
+        Ok(Self {
+            id: id.to_owned(),
+            compiled,
+            settings,
+            egress,
+            runtime,
+            idle: Stock::default(),
+            warm: AtomicBool::new(false),
+            slots,
+        })
     }
 
     /// The stem of its file's name.
@@ -176,10 +191,9 @@ impl Plugin {
     /// [`CallError`], cause by cause.
     pub async fn observe(&self, call: Call, usage: &mut Usage) -> Result<Effects, CallError> {
         let _slot = self.slots.acquire().await.map_err(|_| CallError::Instantiate("the plugin is gone".to_owned()))?;
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut instance = match idle {
+        let mut instance = match self.idle.take() {
             Some(instance) => instance,
-            None => Instance::new(&self.id, &self.compiled, &self.settings, &self.egress, &self.runtime).await?,
+            None => self.instantiate().await?,
         };
         let limit = self.settings.limits.time;
         let requests = Requests::default();
@@ -190,8 +204,37 @@ impl Plugin {
         let Ok(outcome) = outcome else { return Err(CallError::TimedOut(limit)) };
         let reusable = !matches!(outcome, Err(CallError::Trap(_)));
         if reusable && self.settings.isolation == Isolation::Reuse && instance.uses() < MAX_USES {
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(instance);
+            self.idle.put(instance, Instant::now());
         }
         outcome
+    }
+
+    /// Makes the instances that are to wait for the first event, once.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Instantiate`]: the first event will meet the same.
+    pub async fn warm_up(&self) -> Result<(), CallError> {
+        if self.settings.isolation == Isolation::Reuse && !self.warm.swap(true, Ordering::Relaxed) {
+            for _ in 0..self.settings.instances.warm {
+                self.idle.put(self.instantiate().await?, Instant::now());
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops the instances that have waited in vain for as long as rules.toml says, but for those that are to be warm.
+    pub fn drop_idle(&self, now: Instant) {
+        let instances = &self.settings.instances;
+        drop(self.idle.surplus(instances.idle_time, instances.warm as usize, now));
+    }
+
+    /// How many instances wait for a call.
+    pub fn idle(&self) -> usize {
+        self.idle.len()
+    }
+
+    async fn instantiate(&self) -> Result<Instance, CallError> {
+        Instance::new(&self.id, &self.compiled, &self.settings, &self.egress, &self.runtime).await
     }
 }

@@ -2,13 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::Plugin;
 use crate::clock::Timestamp;
+
+/// How often instances that nobody needs are looked for.
+const INTERVAL: Duration = Duration::from_secs(1);
 
 /// The plugins of a daemon.
 pub struct Registry {
@@ -108,6 +113,18 @@ impl Registry {
         drop(statuses);
         self.active.store(Arc::new(plugins));
         self.changes.send_modify(|count| *count += 1);
+    }
+
+    /// Drops instances that wait in vain until it is stopped.
+    pub async fn drop_idle(self: Arc<Self>, stop: CancellationToken) {
+        let mut interval = tokio::time::interval(INTERVAL);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = interval.tick() => {}
+            }
+            self.active().values().for_each(|plugin| plugin.drop_idle(Instant::now()));
+        }
     }
 
     /// Says why the newest file of a plugin does not serve; `None` when that is over.

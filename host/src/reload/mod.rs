@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use futures_util::future::join_all;
 use serde::Serialize;
 use serde_json::json;
 use tokio::sync::{Notify, oneshot};
@@ -188,7 +189,14 @@ impl Reloader {
         self.targets.trials.replace_types(config.trials.clone());
         self.targets.stacks.store(config.stacks.as_ref().map(|stacks| Arc::new(stacks.folder.clone())));
         self.targets.retention.store(Arc::new(config.journal.retention));
-        self.targets.plugins.replace(self.builder.plugins(), now);
+        let plugins = self.builder.plugins();
+        let warm = plugins.iter().map(async |(id, plugin)| {
+            if let Err(error) = plugin.warm_up().await {
+                tracing::warn!(plugin = id, %error, "the plugin has no warm instance");
+            }
+        });
+        join_all(warm).await;
+        self.targets.plugins.replace(plugins, now);
         if let Err(error) = schedules::reconcile(&self.targets.bus).await {
             tracing::error!(%error, "the schedules cannot be stored");
         }

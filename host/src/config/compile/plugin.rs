@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::egress::Secrets;
 use super::{Bytes, Compiler, name};
 use crate::config::authored::{self, Spanned};
-use crate::config::{Folder, Grants, Limits, PluginSettings};
+use crate::config::{Folder, Grants, Instances, Limits, PluginSettings};
 use crate::event::DAEMON_SOURCE;
 use crate::pattern::value::{Kind, Value};
 
@@ -22,9 +22,19 @@ impl Compiler<'_> {
             config: authored.config.iter().map(|(name, value)| (name.value.clone(), json(value))).collect(),
             limits: authored.limits.as_ref().map_or(default.limits, |limits| self.limits(limits)),
             isolation: authored.isolation.unwrap_or_default(),
+            instances: authored.instances.as_ref().map_or(default.instances, |instances| self.instances(instances)),
             concurrency: self.within("concurrency", &authored.concurrency, default.concurrency, (1, 256)),
             trust: authored.trust.take().map(|trust| self.trust(trust)),
             grants: self.grants(authored, secrets),
+        }
+    }
+
+    fn instances(&mut self, authored: &authored::Instances) -> Instances {
+        let default = Instances::default();
+        let times = (Duration::from_secs(1), Duration::from_secs(24 * 60 * 60));
+        Instances {
+            warm: self.within("warm", &authored.warm, default.warm, (0, 256)),
+            idle_time: self.within("idle-time", &authored.idle_time, default.idle_time, times),
         }
     }
 
