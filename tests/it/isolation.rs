@@ -1,6 +1,6 @@
 //! Nothing a guest does hurts the daemon or another guest: each misbehaviour ends in an error that says what it was.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -104,6 +104,23 @@ async fn a_trap_says_which_function_it_was_in() {
         assert!(error.contains(function), "{error}");
         assert!(!error.contains("wasm function"), "{error}");
     }
+    world.host.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn instances_are_warm_before_the_first_event_and_those_that_idle_go() {
+    let warm = "[plugins.bystander]\ninstances = { warm = 2, idle-time = \"1m\" }";
+    let rules = RULES.replace("[plugins.bystander]", warm);
+    let world = World::new(&rules, &[("bystander", &guest("misbehave"))]).await;
+    let bystander = world.host.plugins().get("bystander").unwrap();
+    assert_eq!(bystander.idle(), 2);
+    for number in 0..16 {
+        world.publish("count", "Count", json!({ "do": "counter", "key": format!("{number}") })).await;
+    }
+    world.settle().await;
+    assert!((2..=16).contains(&bystander.idle()), "{}", bystander.idle());
+    bystander.drop_idle(Instant::now() + Duration::from_secs(61));
+    assert_eq!(bystander.idle(), 2, "the warm ones stay");
     world.host.shutdown().await;
 }
 

@@ -9,9 +9,11 @@ use trialbridge::config::{Isolation, PluginSettings};
 use trialbridge::event::{Event, Recorded, raw};
 use trialbridge::plugin::{Call, Compiled, Plugin, Runtime};
 use trialbridge::storage::memory::MemoryStorage;
+use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Config, Engine, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
 use crate::support::{Row, repository};
 
@@ -111,8 +113,20 @@ struct Raw {
 
 struct State {
     wasi: WasiCtx,
+    http: WasiHttpCtx,
+    hooks: NoRequests,
     table: ResourceTable,
 }
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.hooks }
+    }
+}
+
+struct NoRequests;
+
+impl WasiHttpHooks for NoRequests {}
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
@@ -126,13 +140,15 @@ impl Raw {
         let component = Component::from_binary(&engine, bytes).unwrap();
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).unwrap();
-        linker.define_unknown_imports_as_traps(&component).unwrap();
+        wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker).unwrap();
+        traps(&engine, &component, &mut linker);
         let pre = bindings::CorePre::new(linker.instantiate_pre(&component).unwrap()).unwrap();
         Self { engine, pre }
     }
 
     async fn instantiate(&self) -> (Store<State>, Core) {
-        let state = State { wasi: WasiCtx::builder().build(), table: ResourceTable::new() };
+        let (wasi, http) = (WasiCtx::builder().build(), WasiHttpCtx::new());
+        let state = State { wasi, http, hooks: NoRequests, table: ResourceTable::new() };
         let mut store = Store::new(&self.engine, state);
         let core = self.pre.instantiate_async(&mut store).await.unwrap();
         (store, core)
@@ -161,5 +177,20 @@ impl Raw {
         let answer: Result<(), handler::Failure> =
             core.trialbridge_plugin_handler().call_handle(store, &event, &delivery).await.unwrap();
         answer.unwrap();
+    }
+}
+
+/// Links what a plugin may import beside WASI to functions that trap: the handler that is measured calls none.
+fn traps(engine: &Engine, component: &Component, linker: &mut Linker<State>) {
+    for (name, import) in component.component_type().imports(engine) {
+        let ComponentItem::ComponentInstance(instance) = import.ty else { continue };
+        if name.starts_with("trialbridge:") {
+            let mut linked = linker.instance(name).unwrap();
+            for (function, export) in instance.exports(engine) {
+                if let ComponentItem::ComponentFunc(_) = export.ty {
+                    linked.func_new(function, |_, _, _, _| Err(wasmtime::format_err!("not measured"))).unwrap();
+                }
+            }
+        }
     }
 }

@@ -8,6 +8,7 @@
 mod calls;
 mod deliveries;
 mod expiries;
+mod neighbours;
 mod requests;
 mod startup;
 mod support;
@@ -35,6 +36,9 @@ fn main() {
     }
     if wanted("deliveries") {
         rows.extend(runtime.block_on(deliveries::measure()));
+    }
+    if wanted("neighbours") {
+        rows.extend(runtime.block_on(neighbours::measure()));
     }
     if wanted("expiries") {
         rows.extend(runtime.block_on(expiries::measure()));

@@ -11,7 +11,7 @@
 //! * `trust`: which files are believed
 //! * `needs`: what a plugin says it needs, against what is granted
 //! * `instance`: a guest in its sandbox, kept for later calls
-//! * `stock`: those that are kept
+//! * `stock`: those that are kept; `long_calls`: how calls that compute for long share the processors
 //! * `guest`: the state behind a guest: its limits, its grants, its effects
 //! * `backtrace`: where a guest was when it was ended; `symbols`: files and lines
 //! * `effects`: what a call wants changed, and what it has read
@@ -32,6 +32,7 @@ mod egress;
 mod guest;
 pub mod inspect;
 mod instance;
+mod long_calls;
 mod needs;
 mod output;
 mod registry;
@@ -56,6 +57,7 @@ pub use self::usage::{Sent, Touched, Usage};
 
 use self::egress::{Egress, Requests};
 use self::instance::Instance;
+use self::runtime::SLICE;
 use self::stock::Stock;
 use crate::clock::Timestamp;
 use crate::config::{Isolation, PluginSettings};
@@ -80,6 +82,8 @@ pub struct Plugin {
     idle: Stock<Instance>,
     /// Whether it was ever warmed up.
     warm: AtomicBool,
+    /// Whether its last call computed for long.
+    long: AtomicBool,
     /// Holds as many permits as handlers may run at once.
     slots: tokio::sync::Semaphore,
 }
@@ -155,6 +159,7 @@ impl Plugin {
             runtime,
             idle: Stock::default(),
             warm: AtomicBool::new(false),
+            long: AtomicBool::new(false),
             slots,
         })
     }
@@ -197,7 +202,8 @@ impl Plugin {
         };
         let limit = self.settings.limits.time;
         let requests = Requests::default();
-        let handling = usage::measured(&mut usage.cpu, instance.handle(call, requests.clone(), &self.runtime));
+        let handling = instance.handle(call, requests.clone(), &self.runtime);
+        let handling = self.runtime.long_calls.run(handling, SLICE, &self.long, &mut usage.cpu);
         let outcome = tokio::time::timeout(limit, handling).await;
         usage.memory = instance.memory();
         usage.requests = requests.take();

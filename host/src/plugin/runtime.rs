@@ -14,6 +14,7 @@ use super::bindings::Core;
 use super::cache::Cache;
 use super::egress::{Key, Resolver, SystemResolver};
 use super::guest::Guest;
+use super::long_calls::LongCalls;
 use crate::clock::Clock;
 use crate::storage::Storage;
 
@@ -24,7 +25,7 @@ pub(super) const MAX_INSTANCES: u32 = 1024;
 const MAX_MEMORY: usize = 4 << 30;
 
 /// How long a guest runs before it has to let others run: the interval of the epoch clock.
-const SLICE: Duration = Duration::from_millis(2);
+pub(super) const SLICE: Duration = Duration::from_millis(2);
 
 /// The stack of a guest, in bytes. Deeper recursion traps.
 const STACK: usize = 512 * 1024;
@@ -45,6 +46,8 @@ pub struct Runtime {
     pub(super) resolver: Arc<dyn Resolver>,
     /// What their placeholders for secrets are made with.
     pub(super) placeholder_key: Key,
+    /// How those that compute for long share the processors.
+    pub(super) long_calls: LongCalls,
     /// How many calls run now. The epoch clock stands still without any.
     running: AtomicUsize,
     /// The epoch clock's thread.
@@ -99,6 +102,7 @@ impl Runtime {
             cache: options.cache.map(Cache::new),
             resolver: options.resolver,
             placeholder_key: Key::new(),
+            long_calls: LongCalls::new(),
             running: AtomicUsize::new(0),
             ticker: ticker.thread().clone(),
         });

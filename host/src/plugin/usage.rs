@@ -1,8 +1,6 @@
 //! What a call touched and took, for whoever wants to know afterwards.
 
-use std::pin::pin;
-use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -77,21 +75,6 @@ impl Touched {
             *more += 1;
         }
     }
-}
-
-/// Adds to `cpu` the time in which a future computes.
-pub(super) async fn measured<T>(cpu: &mut Duration, future: impl Future<Output = T>) -> T {
-    let mut future = pin!(future);
-    std::future::poll_fn(|context| {
-        let started = Instant::now();
-        let polled = future.as_mut().poll(context);
-        *cpu += started.elapsed();
-        match polled {
-            Poll::Ready(answer) => Poll::Ready(answer),
-            Poll::Pending => Poll::Pending,
-        }
-    })
-    .await
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]

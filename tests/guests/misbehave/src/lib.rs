@@ -23,6 +23,7 @@
 //! | `echo` | | sets the event's id to its detail, in bucket `echo` |
 //! | `input` | | sets the rule's name to the delivery's input, in bucket `echo`; to `none` if there is none |
 //! | `emit` | `count`, `source`, `detail-type` | emits so many events |
+//! | `transact` | `id`, `steps`, `millis` | takes the steps, with pauses between them, and emits `Transacted` with what each saw or wrote |
 //! | `again` | `millis` | emits the event that it got, later if there are `millis`: a loop, if a rule routes it back |
 //! | `emit-after` | `millis`, `source`, `detail-type` | emits one event later |
 //!
@@ -38,6 +39,7 @@ mod exhaust;
 mod obey;
 mod order;
 mod request;
+mod transact;
 
 use self::bindings::exports::trialbridge::plugin::handler::{Delivery, Description, Event, Failure, Guest};
 use self::order::Order;
@@ -65,6 +67,7 @@ impl Guest for Misbehave {
             "echo" => obey::echo(&event),
             "input" => obey::input(&delivery),
             "again" => obey::again(&event, &order),
+            "transact" => transact::transact(&order),
             "emit" => obey::emit(&order),
             "say" => obey::say(&order),
             "emit-after" => obey::emit_after(&order),

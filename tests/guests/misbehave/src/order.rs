@@ -46,6 +46,10 @@ impl Order {
         self.members.get(name).and_then(Value::as_object).cloned().unwrap_or_default()
     }
 
+    pub(crate) fn steps(&self) -> Vec<Value> {
+        self.members.get("steps").and_then(Value::as_array).cloned().unwrap_or_default()
+    }
+
     pub(crate) fn millis(&self) -> u64 {
         self.number("millis", 0)
     }
