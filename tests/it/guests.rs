@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{World, guest, of_type};
+use crate::support::{World, guest, of_type, read_component, repository};
 
 /// A plugin, and the events with which it tells the story.
 struct Guest {
@@ -25,12 +25,12 @@ struct Guest {
 /// How many handlers want the same key.
 const TIMES: usize = 20;
 
-async fn check(guest_of: Guest) {
-    let Guest { id, rules, counted, kept, told, refused, postponed } = guest_of;
+async fn check(bytes: &[u8], guest: Guest) {
+    let Guest { id, rules, counted, kept, told, refused, postponed } = guest;
     let rules = format!(
         "{rules}\n[[rules]]\nname = \"story\"\nevent-pattern = {{ source = [\"test\"] }}\ntargets = [\"{id}\"]\n"
     );
-    let world = World::new(&rules, &[(id, &guest(id))]).await;
+    let world = World::new(&rules, &[(id, bytes)]).await;
     let statuses = world.host.plugins().statuses();
     assert_eq!(statuses[0].error, None, "it is put in force with what its example grants");
     assert!(statuses[0].version.is_some() && statuses[0].summary.is_some());
@@ -76,7 +76,17 @@ async fn waiting(world: &World) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn in_rust() {
-    check(Guest {
+    check(&guest("misbehave"), misbehave()).await;
+}
+
+/// A file that was built once and is never built again: whoever has a plugin for 0.1.0 keeps it.
+#[tokio::test(flavor = "multi_thread")]
+async fn built_for_0_1_0() {
+    check(&read_component(&repository().join("tests/fixtures/guest-0.1.0.wasm")), misbehave()).await;
+}
+
+fn misbehave() -> Guest {
+    Guest {
         id: "misbehave",
         rules: "[plugins.misbehave]\nkv = { counters = \"read-write\" }\nemit = [\"misbehave\"]\n",
         counted: ("Count", json!({ "do": "counter", "key": "n" })),
@@ -89,13 +99,12 @@ async fn in_rust() {
         ),
         refused: ("Count", json!({ "do": "permanent" }), "as told"),
         postponed: ("Count", json!({ "do": "retry" }), "as told"),
-    })
-    .await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn in_javascript() {
-    check(Guest {
+    let lead_notifier = Guest {
         id: "lead-notifier",
         rules: concat!(
             "[plugins.lead-notifier]\nkv = { leads = \"read-write\" }\nemit = [\"lead-notifier\"]\n",
@@ -107,13 +116,13 @@ async fn in_javascript() {
         told: ("TrialExpired", json!({ "leadId": "2" }), "LeadWorthCalling", json!({ "leadId": "2" })),
         refused: ("TrialRequested", json!({ "type": "ACS" }), "the detail has no text `leadId`"),
         postponed: ("TrialExpired", json!({ "leadId": "1" }), "https://crm.example/ cannot be reached"),
-    })
-    .await;
+    };
+    check(&guest("lead-notifier"), lead_notifier).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn in_python() {
-    check(Guest {
+    let trial_export = Guest {
         id: "trial-export",
         rules: "[plugins.trial-export]\nkv = { trial-export = \"read-write\" }\nemit = [\"trial-export\"]\n",
         counted: ("TrialRequested", json!({ "trialId": "t" })),
@@ -121,6 +130,6 @@ async fn in_python() {
         told: ("ExportRequested", json!({ "day": "2020-05-12" }), "ExportReady", json!({ "rows": 0, "keys": [] })),
         refused: ("TrialRequested", json!({ "leadId": "1" }), "the detail has no text `trialId`"),
         postponed: ("ExportRequested", json!({ "day": "2020-05-13" }), "2020-05-13 is not over"),
-    })
-    .await;
+    };
+    check(&guest("trial-export"), trial_export).await;
 }

@@ -1,7 +1,7 @@
 //! How soon the daemon is ready, and how much memory it takes, with no trial and with a million.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,33 +19,68 @@ use crate::support::{Row, repository};
 /// How many trials are a lot.
 const MANY: usize = 1_000_000;
 
+/// How many plugins are a lot.
+const PLUGINS: u8 = 20;
+
 /// How many trials are stored in one commit: three keys each.
 const BATCH: usize = 80;
 
 /// Measures.
 pub(crate) async fn measure() -> Vec<Row> {
     let empty = tempfile::tempdir().unwrap();
-    let (ready, idle) = start(empty.path());
+    let (rules, plugins) = (repository().join("rules.toml"), repository().join("plugins"));
+    let (ready, idle) = start(empty.path(), &rules, &plugins);
+    let (ready_again, _) = start(empty.path(), &rules, &plugins);
+    let many = tempfile::tempdir().unwrap();
+    let (rules_of_many, plugins_of_many) = many_plugins(many.path());
+    start(&many.path().join("data"), &rules_of_many, &plugins_of_many);
+    let (ready_many, _) = start(&many.path().join("data"), &rules_of_many, &plugins_of_many);
     let full = tempfile::tempdir().unwrap();
     fill(full.path()).await;
-    let (ready_full, resident_full) = start(full.path());
+    let (ready_full, resident_full) = start(full.path(), &rules, &plugins);
     let megabytes = |bytes: u64| bytes as f64 / 1e6;
     vec![
         Row::new("ready, with no trial", ready.as_secs_f64() * 1000.0, "ms", "compiling the plugins"),
+        Row::new("ready, with compiled plugins", ready_again.as_secs_f64() * 1000.0, "ms", "the process, sled"),
+        Row::new(
+            "ready, with 20 compiled plugins",
+            ready_many.as_secs_f64() * 1000.0,
+            "ms",
+            "their hashes, their instances",
+        ),
         Row::new("ready, with 1 M trials", ready_full.as_secs_f64() * 1000.0, "ms", "sled reads its log"),
         Row::new("resident memory, idle", megabytes(idle), "MB", "the compiled plugins and the WebAssembly compiler"),
         Row::new("resident memory, with 1 M trials", megabytes(resident_full), "MB", "sled's page table"),
     ]
 }
 
+/// 20 plugins of 420 kB, none like another, and rules that call each: rules.toml, and the folder.
+fn many_plugins(folder: &Path) -> (PathBuf, PathBuf) {
+    let plugins = folder.join("plugins");
+    std::fs::create_dir(&plugins).unwrap();
+    let guest = std::fs::read(repository().join("target").join("guests").join("misbehave.wasm")).unwrap();
+    let mut rules = String::new();
+    for number in 0..PLUGINS {
+        // A custom section: its id, its size, the length of its name, its name, its content.
+        let mark = [0, 6, 4, b'm', b'a', b'r', b'k', number];
+        std::fs::write(plugins.join(format!("p{number}.wasm")), [&guest[..], &mark].concat()).unwrap();
+        rules += &format!(
+            "[[rules]]\nname = \"r{number}\"\nevent-pattern = {{ source = [\"s{number}\"] }}\ntargets = [\"p{number}\"]\n"
+        );
+    }
+    let path = folder.join("rules.toml");
+    std::fs::write(&path, rules).unwrap();
+    (path, plugins)
+}
+
 /// Starts the daemon, and answers with the time until it is ready and the memory that it takes a while later.
-fn start(data: &Path) -> (Duration, u64) {
+fn start(data: &Path, rules: &Path, plugins: &Path) -> (Duration, u64) {
     let started = Instant::now();
     let mut daemon = Command::new(env!("CARGO_BIN_EXE_trialbridge"))
         .args(["run", "--listen", "127.0.0.1:0", "--config"])
-        .arg(repository().join("rules.toml"))
+        .arg(rules)
         .arg("--plugins")
-        .arg(repository().join("plugins"))
+        .arg(plugins)
         .arg("--data")
         .arg(data)
         .stderr(Stdio::piped())

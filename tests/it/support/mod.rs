@@ -223,7 +223,8 @@ pub(crate) fn plugin(name: &str) -> Vec<u8> {
     read_component(&repository().join("plugins").join(format!("{name}.wasm")))
 }
 
-fn read_component(path: &Path) -> Vec<u8> {
+/// The bytes of a component.
+pub(crate) fn read_component(path: &Path) -> Vec<u8> {
     std::fs::read(path).unwrap_or_else(|error| {
         panic!("{} cannot be read ({error}); build it with `cargo xtask plugins`", path.display())
     })
