@@ -97,6 +97,7 @@ mod backend;
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 pub mod component;
+mod config;
 mod detail;
 mod error;
 mod event;
@@ -111,6 +112,7 @@ mod plugin;
 pub mod testing;
 mod trials;
 
+pub use self::config::Config;
 pub use self::detail::{Detail, seconds};
 pub use self::error::{Error, Failure, permanent, retry, retry_after};
 pub use self::event::{Delivery, Event, NewEvent};

@@ -2,7 +2,7 @@
 
 /// ` ...; did you mean "NAME"?`, or nothing if no name is near.
 pub(crate) fn did_you_mean<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let most = unknown.chars().count().div_ceil(3);
+    let most = (unknown.chars().count() / 4).max(2);
     let nearest = known.into_iter().map(|name| (distance(unknown, name), name)).min();
     match nearest.filter(|(distance, _)| *distance <= most) {
         Some((_, name)) => format!("; did you mean {name:?}?"),

@@ -76,6 +76,7 @@ impl Thread {
                 next.clone_into(&mut self.state);
                 self.input = output;
                 self.retries.clear();
+                self.visit = None;
                 self.phase = Phase::Before;
                 Progress::Moved
             }
@@ -102,10 +103,11 @@ impl Thread {
                 let deadline = seconds.map(|seconds| turn.moment.now.saturating_add(seconds.saturating_mul(1000)));
                 let token = *turn.next_token;
                 *turn.next_token += 1;
+                let visit = *self.visit.get_or_insert(token);
                 let resource = resource.clone();
                 turn.moment.note(name, What::TaskStarted { resource: resource.clone(), input: input.clone() });
                 self.phase = Phase::Calling { token, deadline };
-                Ok(Progress::Call(Call { token, resource, input, deadline }))
+                Ok(Progress::Call(Call { token, visit, resource, input, deadline }))
             }
             Kind::Choice { rules, default } => {
                 let context = self.context(turn);

@@ -96,6 +96,9 @@ pub enum Step {
 pub struct Call {
     /// Which call it is. No other of the execution has the same.
     pub token: u64,
+    /// The first call of this stay in the state: the same for every retry, and for no other stay. What makes repetitions harmless elsewhere
+    /// can be made of it.
+    pub visit: u64,
     /// The task.
     pub resource: String,
     /// What it is given.
@@ -150,6 +153,11 @@ impl Execution {
     /// Takes the result of a call. False if nobody waits for it any more: the call took too long, a branch beside it failed, or the execution ended.
     pub fn complete(&mut self, token: u64, result: Result<Value, Problem>) -> bool {
         self.status == Status::Running && self.thread.complete(token, result).is_none()
+    }
+
+    /// Whether the result of a call is still waited for.
+    pub fn awaits(&self, token: u64) -> bool {
+        self.status == Status::Running && self.thread.awaits(token)
     }
 
     /// Stops it, if it runs. False if it does not.

@@ -21,6 +21,9 @@ pub(super) struct Thread {
     /// How often each of its retriers has been used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) retries: Vec<u32>,
+    /// The first call of this stay in the state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) visit: Option<u64>,
     /// The item of the Map that it works on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) item: Option<Item>,
@@ -78,7 +81,7 @@ impl Thread {
     /// A thread that is about to enter the first state of a scope.
     pub(super) fn new(scope: &Scope, input: Value, item: Option<Item>) -> Self {
         let state = scope.start_at.clone();
-        Self { state, input, entered_at: 0, retries: Vec::new(), item, phase: Phase::Before }
+        Self { state, input, entered_at: 0, retries: Vec::new(), visit: None, item, phase: Phase::Before }
     }
 
     /// Hands a result to the state that waits for it; hands it back if none does.
@@ -93,6 +96,17 @@ impl Thread {
                 _ => Some(result),
             }),
             _ => Some(result),
+        }
+    }
+
+    /// Whether a call of it, or of a branch, is waited for.
+    pub(super) fn awaits(&self, token: u64) -> bool {
+        match &self.phase {
+            Phase::Calling { token: waiting, .. } => *waiting == token,
+            Phase::Forked(branches) => {
+                branches.iter().any(|branch| matches!(branch, Branch::Running(thread) if thread.awaits(token)))
+            }
+            _ => false,
         }
     }
 
