@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use self::fields::{Fields, Report};
 use crate::choice::Condition;
@@ -24,7 +23,6 @@ pub struct Machine {
     pub(crate) scope: Scope,
     /// How long an execution may take, in seconds, if that is limited.
     pub(crate) timeout: Option<u64>,
-    fingerprint: String,
 }
 
 /// What is wrong with a definition, and where.
@@ -109,7 +107,7 @@ impl Machine {
     /// Everything that is wrong with it; at least one thing.
     pub fn parse(definition: &Value, resources: &[&str]) -> Result<Self, Vec<Mistake>> {
         let mut report = Report::new(resources);
-        let mut machine = Self { scope: Scope::default(), timeout: None, fingerprint: fingerprint(definition) };
+        let mut machine = Self { scope: Scope::default(), timeout: None };
         if let Some(mut fields) = Fields::of(definition, "$".to_owned(), "the definition", &mut report) {
             fields.optional_text("Comment", &mut report);
             if let Some(version) = fields.optional_text("Version", &mut report)
@@ -123,11 +121,6 @@ impl Machine {
             fields.finish(&mut report);
         }
         report.finish().map(|()| machine)
-    }
-
-    /// A name for this definition: 32 digits that another would not have.
-    pub fn fingerprint(&self) -> &str {
-        &self.fingerprint
     }
 }
 
@@ -148,9 +141,4 @@ pub(crate) fn below(at: &str, name: &str) -> String {
     } else {
         format!("{at}['{}']", name.replace('\\', r"\\").replace('\'', r"\'"))
     }
-}
-
-fn fingerprint(definition: &Value) -> String {
-    let digest = Sha256::digest(definition.to_string());
-    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -96,9 +96,10 @@ impl Thread {
     fn act(&mut self, state: &State, name: &str, input: Value, turn: &mut Turn<'_, '_>) -> Result<Progress, Problem> {
         match &state.kind {
             Kind::Task { resource, timeout } => {
+                // Of what the state was given: what Parameters make of it is for the task.
                 let seconds = timeout
                     .as_ref()
-                    .map(|timeout| self.amount(timeout, "TimeoutSecondsPath", &input, turn))
+                    .map(|timeout| self.amount(timeout, "TimeoutSecondsPath", &self.input, turn))
                     .transpose()?;
                 let deadline = seconds.map(|seconds| turn.moment.now.saturating_add(seconds.saturating_mul(1000)));
                 let token = *turn.next_token;

@@ -92,7 +92,7 @@ pub enum Step {
 }
 
 /// A task that is to be done.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Call {
     /// Which call it is. No other of the execution has the same.
     pub token: u64,
