@@ -15,4 +15,5 @@ mod lifecycle;
 mod loops;
 mod reload;
 mod schedules;
+mod states;
 mod support;

@@ -63,9 +63,11 @@ fn key(host: &Host, trial_id: &str) -> String {
     format!("{trial_id}/{}", host.delivery().target)
 }
 
-/// An entry whose values are short.
+/// An entry whose values are short, and without the placeholders of secrets, which nobody is to know.
 fn shortened(entry: &Entry) -> Value {
-    let mut entry = json!(entry);
+    let text = json!(entry).to_string();
+    let mut entry =
+        serde_json::from_str(&masked(&text)).unwrap_or_else(|_| json!({ "at": entry.at, "state": entry.state }));
     for name in ["input", "output"] {
         let text = entry.get(name).map(Value::to_string).unwrap_or_default();
         if text.len() > LONGEST_VALUE {
@@ -74,4 +76,33 @@ fn shortened(entry: &Entry) -> Value {
         }
     }
     entry
+}
+
+/// A text without placeholders: they are words that begin with `secret-` and have 32 hexadecimal digits.
+fn masked(text: &str) -> String {
+    let is_digest = |part: &str| part.len() >= 32 && part.bytes().take(32).all(|byte| byte.is_ascii_hexdigit());
+    let (mut shown, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(at) = rest.find("secret-") {
+        let ends = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+        let end = rest[at..].find(ends).map_or(rest.len(), |length| at + length);
+        let word = &rest[at..end];
+        shown.push_str(&rest[..at]);
+        shown.push_str(if word.split(['-', '_']).any(is_digest) { "[secret]" } else { word });
+        rest = &rest[end..];
+    }
+    shown + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_not_shown() {
+        let digest = "0123456789abcdef0123456789abcdef";
+        let text = format!(
+            r#"{{"a":"Bearer secret-token-{digest}","b":"https://secret-hook-{digest}/x","c":"a secret-garden"}}"#
+        );
+        assert_eq!(masked(&text), r#"{"a":"Bearer [secret]","b":"https://[secret]/x","c":"a secret-garden"}"#);
+    }
 }

@@ -116,18 +116,30 @@ impl<'a> Run<'a> {
         history::append(host, id, &history)?;
         let is_to_send = assignment.pending.iter().any(|pending| matches!(pending, Pending::HttpRequest(_)));
         match pause {
-            Pause::Waits(_) if is_to_send => self.go_on_later(id, &assignment),
-            Pause::More => self.go_on_later(id, &assignment),
+            Pause::Waits(_) if is_to_send => self.go_on_later(id, assignment),
+            Pause::More => self.go_on_later(id, assignment),
             Pause::Ended => self.settle(id, assignment),
             Pause::Waits(until) => {
                 self.set_timer(id, &mut assignment, until, now)?;
-                self.store(id, &assignment)
+                self.store(id, assignment)
             }
         }
     }
 
     /// Stops the execution of a trial that has ended, and settles what is owed.
-    pub(crate) fn abort(&mut self, id: &str, mut assignment: Assignment, reason: &str) -> Result<(), Failure> {
+    pub(crate) fn abort(&mut self, id: &str, assignment: Assignment, reason: &str) -> Result<(), Failure> {
+        history::forget_later(self.host, SELF, id)?;
+        self.stop(id, assignment, None, reason)
+    }
+
+    /// Stops an execution, and settles what is owed; `trial` is the trial if it lives.
+    fn stop(
+        &mut self,
+        id: &str,
+        mut assignment: Assignment,
+        trial: Option<&Trial>,
+        reason: &str,
+    ) -> Result<(), Failure> {
         self.spend(CHANGES_OF_A_PART);
         let host = self.host;
         let mut random = || random(host);
@@ -135,14 +147,13 @@ impl<'a> Run<'a> {
         assignment.execution.abort(reason, &mut moment);
         let entries = moment.history;
         history::append(host, id, &entries)?;
-        history::forget_later(host, SELF, id)?;
         self.drop_what_nobody_waits_for(&mut assignment)?;
         self.cancel_timer(&mut assignment)?;
         host.kv(ASSIGNMENTS).delete(id)?;
         if assignment.is_settled {
             return Ok(());
         }
-        tasks::fail(host, id, None, assignment.stack_id.as_deref(), &assignment.detail, reason)
+        tasks::fail(host, id, trial, assignment.stack_id.as_deref(), &assignment.detail, reason)
     }
 
     /// Ends an assignment whose execution has ended. One that has emitted no outcome has failed.
@@ -160,29 +171,20 @@ impl<'a> Run<'a> {
         tasks::fail(self.host, id, Some(&trial), assignment.stack_id.as_deref(), &assignment.detail, &reason)
     }
 
-    fn go_on_later(&mut self, id: &str, assignment: &Assignment) -> Result<(), Failure> {
+    fn go_on_later(&mut self, id: &str, assignment: Assignment) -> Result<(), Failure> {
         self.host.emit(NewEvent::new(SELF, CONTINUED, json!({ "trialId": id })))?;
         self.store(id, assignment)
     }
 
-    fn store(&mut self, id: &str, assignment: &Assignment) -> Result<(), Failure> {
+    fn store(&mut self, id: &str, assignment: Assignment) -> Result<(), Failure> {
         let value = json!(assignment).to_string();
         if value.len() <= LARGEST {
             return Ok(self.host.kv(ASSIGNMENTS).set_bytes(id, value.as_bytes())?);
         }
-        let mut assignment = assignment.clone();
-        for pending in std::mem::take(&mut assignment.pending) {
-            self.drop_pending(&pending)?;
-        }
-        self.cancel_timer(&mut assignment)?;
-        self.host.kv(ASSIGNMENTS).delete(id)?;
-        if assignment.is_settled {
-            return Ok(());
-        }
         let cause = format!("the execution has {} bytes, and at most {LARGEST} are kept", value.len());
         let reason = Problem::new(names::DATA_LIMIT_EXCEEDED, cause).to_string();
         let trial = self.trial(id)?;
-        tasks::fail(self.host, id, Some(&trial), assignment.stack_id.as_deref(), &assignment.detail, &reason)
+        self.stop(id, assignment, Some(&trial), &reason)
     }
 
     /// Forgets tasks that took too long, or whose execution has ended.
@@ -235,9 +237,13 @@ fn take_request(assignment: &mut Assignment) -> Option<Call> {
     }
 }
 
-/// A random number: the end of a UUID of version 7.
+/// A random number, made of a UUID of version 7: of what is random in it, and of the time, which does no harm.
 fn random(host: &Host) -> u64 {
-    let id = host.new_id();
-    let digits: String = id.chars().filter(char::is_ascii_hexdigit).skip(16).collect();
-    u64::from_str_radix(&digits, 16).unwrap_or_default().rotate_left(2)
+    let digits: String = host.new_id().chars().filter(char::is_ascii_hexdigit).collect();
+    let uuid = u128::from_str_radix(&digits, 16).unwrap_or_default();
+    // Some of its bits are always the same, and this spreads the others over all.
+    let mixed = ((uuid >> 64) as u64).rotate_left(32) ^ uuid as u64;
+    let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
 }
