@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use trialbridge_plugin::{Failure, Host, NewEvent};
-use trialbridge_states::Entry;
+use trialbridge_states::{Entry, What};
 
 /// The bucket that the daemon shows the histories of trials from. A key is `TRIAL/PLUGIN`.
 pub(crate) const HISTORY: &str = "history";
@@ -40,7 +40,19 @@ pub(crate) fn append(host: &Host, trial_id: &str, entries: &[Entry]) -> Result<(
     let key = key(host, trial_id);
     let bucket = host.kv(HISTORY);
     let mut history = bucket.get::<History>(&key)?.unwrap_or_default();
-    history.entries.extend(entries.iter().map(shortened));
+    let mut given_on = None;
+    for entry in entries {
+        let mut shown = shortened(entry);
+        match &entry.what {
+            // What the state before has given on stands one line above.
+            What::StateEntered { input } if given_on == Some(input) => {
+                drop(shown.as_object_mut().map(|shown| shown.remove("input")))
+            }
+            What::StateExited { output } | What::ExecutionStarted { input: output } => given_on = Some(output),
+            _ => {}
+        }
+        history.entries.push(shown);
+    }
     let surplus = history.entries.len().saturating_sub(MOST_ENTRIES);
     history.entries.drain(..surplus);
     history.omitted += surplus;

@@ -103,7 +103,7 @@ pub(crate) fn progress(host: &Host, step: &str) -> Value {
 }
 
 fn outcome(
-    run: &Run<'_>,
+    run: &mut Run<'_>,
     id: &str,
     assignment: &mut Assignment,
     detail_type: &str,
@@ -112,19 +112,27 @@ fn outcome(
     if assignment.is_settled {
         return Ok(Err(Problem::new("OutcomeEmitted", "the trial has its outcome already")));
     }
-    let trial = run.trial(id)?;
+    let is_assigned = detail_type == ASSIGNED;
+    if is_assigned && assignment.stack_id.is_none() {
+        return Ok(Err(Problem::new(names::TASK_FAILED, "no stack is reserved for the trial")));
+    }
+    let mut trial = run.trial(id)?;
+    // The record never contradicts the outcome, even if the definition does not say so: a repeated request is recognised by it.
+    let status = if is_assigned { "ASSIGNED" } else { "FAILED" };
+    if trial.status != status {
+        trial = run.host.trials().update(id, &Change::new().status(status))?;
+        run.spend(3);
+    }
     let mut whole = trial.detail_over(&assignment.detail);
     whole.extend(detail);
-    if detail_type == FAILED {
-        emit_failed(run.host, id, assignment.stack_id.as_deref(), whole.clone())?;
-    } else {
-        let Some(stack_id) = &assignment.stack_id else {
-            return Ok(Err(Problem::new(names::TASK_FAILED, "no stack is reserved for the trial")));
-        };
+    if is_assigned {
         let millis = run.host.now().saturating_sub(trial.requested_at);
         whole.insert("secondsToAssign".to_owned(), json!(millis as f64 / 1000.0));
         run.host.emit(NewEvent::new(TRIALS, ASSIGNED, &whole))?;
+        let stack_id = assignment.stack_id.as_deref().unwrap_or_default();
         run.host.info("assigned a stack", &[("trialId", id), ("stackId", stack_id)]);
+    } else {
+        emit_failed(run.host, id, assignment.stack_id.as_deref(), whole.clone())?;
     }
     assignment.is_settled = true;
     Ok(Ok(whole.into()))

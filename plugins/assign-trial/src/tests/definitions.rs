@@ -156,6 +156,7 @@ fn a_stack_that_was_taken_meanwhile_is_selected_anew() {
     host.pass_deadlines(1);
     let taken = host.take();
     assert_eq!((taken.len(), taken[0].0.as_str()), (1, "TrialAssigned"), "one has the stack, and one outcome");
+    assert_eq!(host.trial("t1").unwrap().status, "ASSIGNED", "although the definition does not say so");
     assert_eq!(host.keys("waiting").len(), 1, "the other waits in line");
     let warm = host.warm("acs-2");
     host.handle("stack-manager", "StackWarm", &warm).unwrap();
