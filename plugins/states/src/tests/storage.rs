@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{Answer, Run, problem};
-use crate::{Entry, Execution, Step};
+use crate::{Entry, Execution, Machine, Moment, Start, Step};
 
 /// A machine with everything in it.
 fn definition() -> Value {
@@ -74,5 +74,28 @@ proptest! {
             serde_json::from_str(&text).unwrap()
         });
         prop_assert_eq!(at_once, step_by_step);
+    }
+
+    /// Whatever somebody writes is good or refused, and never a panic.
+    #[test]
+    fn any_text_is_good_or_refused(text in "(\\$|States\\.|Format|UUID|[a-z.'\"(),{}*@?\\[\\]0-9 \\\\é-]){0,24}", field in 0_usize..8) {
+        let (field, value) = [
+            ("InputPath", json!(text)),
+            ("ResultPath", json!(text)),
+            ("Parameters", json!({ "a.$": text })),
+            ("Parameters", json!({ "a.$": format!("States.Format({text})") })),
+            ("ItemsPath", json!(text)),
+            ("Timestamp", json!(text)),
+            ("Next", json!(text)),
+            ("Type", json!(text)),
+        ][field].clone();
+        let definition = super::one(json!({ "Type": "Pass", field: value }));
+        if let Ok(machine) = Machine::parse(&definition, &[]) {
+            let start = Start { id: "1", name: "1", machine: "1", input: json!({ "a": ["b", { "c": 1 }] }), now: 0 };
+            let mut execution = Execution::start(&machine, start);
+            let mut random = || 1;
+            let mut moment = Moment::new(0, &mut random);
+            while execution.step(&machine, &mut moment) == Step::Moved {}
+        }
     }
 }
