@@ -71,8 +71,21 @@ async fn a_wait_of_days_survives_restarts() {
     let waiting = history(&world, &id).await;
     assert_eq!(steps(&waiting), [" ExecutionStarted", "Wait StateEntered", "Wait WaitStarted"]);
 
+    let cancelled = request(&world).await;
+    world.settle().await;
+    world.host.trials().cancel(&cancelled).await.unwrap();
+    let failed = world.wait_for_event("TrialAssignmentFailed").await;
+    assert_eq!(failed["reason"], "the trial was cancelled before a stack was assigned");
+    world.settle().await;
+    assert_eq!(steps(&history(&world, &cancelled).await).last().map(String::as_str), Some(" ExecutionAborted"));
+
     let world = world.restart_after(Duration::from_secs(2 * 24 * 60 * 60)).await;
     world.settle().await;
+    world
+        .wait_until("the history of the stopped one is gone", || {
+            world.kv("history", &format!("{cancelled}/assign-trial")).is_none()
+        })
+        .await;
     assert!(of_type(&world.journal(), "Waited").is_empty());
     let world = world.restart_after(Duration::from_secs(24 * 60 * 60)).await;
     assert_eq!(world.wait_for_event("Waited").await["trialId"], json!(id));
