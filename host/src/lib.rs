@@ -23,7 +23,7 @@
 //! * [`config`]: rules.toml, from text to the above
 //! * [`storage`]: the door
 //! * [`bus`]: routes and commits
-//! * [`trials`]: what can be done with trials
+//! * [`trials`]: what can be done with trials; [`history`]: what plugins note of them
 //! * [`plugin`]: the sandbox
 //! * [`delivery`]: what is owed, and everything that waits for its time
 //! * [`reload`]: files that change while the daemon runs
@@ -38,6 +38,7 @@ pub mod clock;
 pub mod config;
 pub mod delivery;
 pub mod event;
+pub mod history;
 pub mod host;
 pub mod pattern;
 pub mod plugin;

@@ -131,7 +131,7 @@ fn inspect_says_what_is_granted() {
     let nothing = inspect(&write(folder.path(), "nothing.toml", ""));
     assert_eq!(nothing["world"], "0.1.0");
     assert_eq!(nothing["hash"].as_str().unwrap().len(), 64);
-    assert_eq!(nothing["exports"], json!(["trialbridge:plugin/handler@0.1.0"]));
+    assert_eq!(nothing["exports"], json!(["trialbridge:plugin/checks@0.1.0", "trialbridge:plugin/handler@0.1.0"]));
     assert_eq!(of(&nothing, "trialbridge:plugin/trials@0.1.0"), "denied");
     assert!(nothing["needs"].as_array().unwrap().iter().any(|needed| needed["granted"] == false));
     let rules = "[plugins.assign-trial]\ntrials = \"read-write\"\n";

@@ -18,7 +18,7 @@ const ONLY: [(&str, &[&str]); 7] = [
     ("notify_debouncer_full::", &["reload/watch.rs"]),
 ];
 
-/// What `pattern` and `rules` must not touch: they take values and give values.
+/// What `pattern` and `rules` must not touch, nor `plugins/states`: they take values and give values.
 const IMPURE: [&str; 6] =
     ["std::fs", "std::net", "std::thread", "std::time::Instant", "std::time::SystemTime", "tokio"];
 
@@ -44,6 +44,15 @@ pub(crate) fn run() -> Result<()> {
                 if let Some(impure) = IMPURE.iter().find(|impure| line.contains(**impure)) {
                     faults.push(format!("{name}:{}: pattern and rules are pure and may not name {impure}", number + 1));
                 }
+            }
+        }
+    }
+    let states = root().join("plugins").join("states").join("src");
+    for file in files(&states)? {
+        let name = file.strip_prefix(&states)?.to_string_lossy().into_owned();
+        for (number, line) in fs::read_to_string(&file)?.lines().enumerate() {
+            if let Some(impure) = IMPURE.iter().chain(&["trialbridge_plugin"]).find(|impure| line.contains(**impure)) {
+                faults.push(format!("plugins/states/src/{name}:{}: it is pure and may not name {impure}", number + 1));
             }
         }
     }

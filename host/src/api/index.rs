@@ -11,6 +11,7 @@ pub(super) async fn index() -> Json<Value> {
         "paths": {
             "/trials": "POST {leadId, type, ttl?, trialId?} requests a trial; GET lists: status, type, limit, after",
             "/trials/ID": "GET; PATCH {ttl} extends; DELETE cancels",
+            "/trials/ID/history": "GET what plugins noted of it, step by step",
             "/events": "POST {source, detail-type, detail}; GET lists: source, detail-type, trialId, limit, after",
             "/events/tail": "GET events as they happen, as server-sent events: source, detail-type, trialId, after",
             "/rules": "GET; GET /rules/NAME",

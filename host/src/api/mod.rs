@@ -82,6 +82,7 @@ pub fn router(context: Context) -> Router {
         .route("/", get(index::index))
         .route("/trials", get(trials::list).post(trials::request))
         .route("/trials/{id}", get(trials::get).patch(trials::extend).delete(trials::cancel))
+        .route("/trials/{id}/history", get(trials::history))
         .route("/events", get(events::list).post(events::publish))
         .route("/events/tail", get(tail::tail))
         .route("/rules", get(rules::list))

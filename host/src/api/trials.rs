@@ -17,6 +17,7 @@ use super::problem::Problem;
 use super::query::Query;
 use super::{Context, reading};
 use crate::config::duration;
+use crate::history::{self, History};
 use crate::storage::Version;
 use crate::trial::Trial;
 use crate::trials::{Filter, Origin, Request};
@@ -89,6 +90,20 @@ pub(super) async fn list(State(context): State<Context>, uri: Uri) -> Result<Jso
 pub(super) async fn get(State(context): State<Context>, Named(id): Named) -> Result<impl IntoResponse, Problem> {
     let (trial, version) = context.trials.get(&id)?;
     Ok(shown(&trial, version))
+}
+
+/// What plugins noted of a trial. It may be there for some time after the trial.
+pub(super) async fn history(State(context): State<Context>, Named(id): Named) -> Result<Json<Value>, Problem> {
+    let found = {
+        let (storage, id) = (context.bus.storage().clone(), id.clone());
+        reading(move || history::read(storage.as_ref(), &id)).await?
+    };
+    let history = match found {
+        Some(history) => history,
+        // A trial of which nobody has noted anything yet.
+        None => context.trials.get(&id).map(|_| History::default())?,
+    };
+    Ok(Json(json!({ "trialId": id, "entries": history.entries, "omitted": history.omitted })))
 }
 
 /// Lets a trial live for a time from now on.

@@ -8,6 +8,9 @@ use super::Failure;
 use super::client::{Client, NOTHING, Pages};
 use super::output::{Output, text, time};
 
+/// How many characters of a value are shown on a line of a history.
+const WIDEST: usize = 80;
+
 /// Request, look at, extend and cancel trials.
 #[derive(Debug, Subcommand)]
 pub(super) enum Trial {
@@ -30,6 +33,12 @@ pub(super) enum Trial {
     /// Show a trial.
     #[command(after_help = "Example:\n  trialbridge trial get 40ea41b6-4b85-40c0-a185-1ad825d8dc13 --json")]
     Get {
+        /// The trial's id.
+        id: String,
+    },
+    /// Show what was done for a trial, step by step.
+    #[command(after_help = "Example:\n  trialbridge trial history 40ea41b6-4b85-40c0-a185-1ad825d8dc13")]
+    History {
         /// The trial's id.
         id: String,
     },
@@ -82,6 +91,7 @@ impl Trial {
                 show(&client.ask(Method::POST, &["trials"], &[], Some(&body)).await?, output)
             }
             Self::Get { id } => show(&client.get(&["trials", &id], &[]).await?, output),
+            Self::History { id } => history(&client.get(&["trials", &id, "history"], &[]).await?, output),
             Self::Extend { id, ttl } => {
                 let body = json!({ "ttl": ttl });
                 show(&client.ask(Method::PATCH, &["trials", &id], &[], Some(&body)).await?, output)
@@ -128,4 +138,36 @@ fn list(page: &Value, output: Output) -> Result<(), Failure> {
         .collect();
     output.table(&["TRIAL", "TYPE", "STATUS", "LEAD", "ENDS", "URL"], &rows)?;
     Ok(output.more(page)?)
+}
+
+fn history(history: &Value, output: Output) -> Result<(), Failure> {
+    if output.json {
+        return Ok(output.value(history)?);
+    }
+    let entries = history["entries"].as_array().into_iter().flatten();
+    let rows: Vec<Vec<String>> = entries
+        .map(|entry| vec![time(&entry["at"]), text(&entry["state"]), text(&entry["event"]), said(entry)])
+        .collect();
+    output.table(&["TIME", "STATE", "EVENT", "WHAT"], &rows)?;
+    match history["omitted"].as_u64() {
+        None | Some(0) => Ok(()),
+        Some(omitted) => Ok(output.line(&format!("{omitted} earlier entries were dropped"))?),
+    }
+}
+
+/// The rest of an entry on one line, with the first characters of what is long.
+fn said(entry: &Value) -> String {
+    const KNOWN: [&str; 4] = ["at", "state", "event", "plugin"];
+    let members = entry.as_object().into_iter().flatten().filter(|(name, _)| !KNOWN.contains(&name.as_str()));
+    let said = members.map(|(name, value)| {
+        let shown = match name.as_str() {
+            "until" => time(&json!(value.as_f64().unwrap_or_default() / 1000.0)),
+            _ => text(value).replace('\n', " "),
+        };
+        match shown.char_indices().nth(WIDEST) {
+            Some((end, _)) => format!("{name}={}...", &shown[..end]),
+            None => format!("{name}={shown}"),
+        }
+    });
+    said.collect::<Vec<_>>().join(" ")
 }

@@ -51,6 +51,14 @@ pub enum LoadError {
     /// `describe` failed.
     #[error("its `describe` failed: {0}")]
     Describe(String),
+    /// It says that its configuration is wrong.
+    #[error("its configuration, [plugins.{id}.config], is refused: {reason}")]
+    Config {
+        /// The plugin.
+        id: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// It needs what is not granted.
     #[error("it needs what rules.toml does not grant; under [plugins.{id}] write: {}", lines.join("; "))]
     Needs {

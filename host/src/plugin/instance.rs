@@ -18,8 +18,11 @@ use super::symbols::Symbols;
 use super::{Call, CallError, backtrace};
 use crate::config::PluginSettings;
 
-/// How long `describe` may take.
+/// How long `describe` may take, and `check-config`.
 const DESCRIBE_LIMIT: Duration = Duration::from_secs(5);
+
+/// The interface that a plugin may export to look at its configuration, and its function.
+const CHECKS: (&str, &str) = ("trialbridge:plugin/checks@0.1.0", "check-config");
 
 /// An instance of a plugin.
 pub(super) struct Instance {
@@ -97,12 +100,7 @@ impl Instance {
         egress: &Arc<Egress>,
         runtime: &Runtime,
     ) -> Result<Self, String> {
-        let guest = Guest::new(plugin, settings, egress, runtime).map_err(|error| error.to_string())?;
-        let mut store = Store::new(&runtime.engine, guest);
-        store.limiter(|guest| &mut guest.limiter);
-        // A guest that has used up its slice lets others run, and goes on. Its time limit is kept by whoever waits for it.
-        store.epoch_deadline_async_yield_and_update(1);
-        store.set_epoch_deadline(1);
+        let mut store = new_store(plugin, settings, egress, runtime)?;
         let exports = pre.instantiate_async(&mut store).await.map_err(|error| backtrace::explain(&error, symbols))?;
         Ok(Self { store, exports, symbols: symbols.clone(), uses: 0 })
     }
@@ -125,6 +123,48 @@ pub(super) async fn describe(
     tokio::time::timeout(DESCRIBE_LIMIT, ask)
         .await
         .unwrap_or_else(|_| Err(format!("it took more than {} s", DESCRIBE_LIMIT.as_secs())))
+}
+
+/// Asks code whether it can serve under its configuration, in a sandbox of its own. Code that does not say can.
+pub(super) async fn check_config(
+    plugin: &str,
+    compiled: &Compiled,
+    settings: &Arc<PluginSettings>,
+    egress: &Arc<Egress>,
+    runtime: &Runtime,
+) -> Result<(), String> {
+    let pre = compiled.pre.instance_pre();
+    let (interface, function) = CHECKS;
+    let Some(interface) = pre.component().get_export_index(None, interface) else { return Ok(()) };
+    let Some(function) = pre.component().get_export_index(Some(&interface), function) else { return Ok(()) };
+    let _running = runtime.running();
+    let ask = async {
+        let mut store = new_store(plugin, settings, egress, runtime)?;
+        let explained = |error: wasmtime::Error| backtrace::explain(&error, &compiled.symbols);
+        let instance = pre.instantiate_async(&mut store).await.map_err(explained)?;
+        let check = instance.get_typed_func::<(), (Result<(), String>,)>(&mut store, function).map_err(explained)?;
+        let (answer,) = check.call_async(&mut store, ()).await.map_err(explained)?;
+        answer.map_err(|reason| egress.redactor.text(&reason).into_owned())
+    };
+    tokio::time::timeout(DESCRIBE_LIMIT, ask)
+        .await
+        .unwrap_or_else(|_| Err(format!("looking at it took more than {} s", DESCRIBE_LIMIT.as_secs())))
+}
+
+/// A new sandbox.
+fn new_store(
+    plugin: &str,
+    settings: &Arc<PluginSettings>,
+    egress: &Arc<Egress>,
+    runtime: &Runtime,
+) -> Result<Store<Guest>, String> {
+    let guest = Guest::new(plugin, settings, egress, runtime).map_err(|error| error.to_string())?;
+    let mut store = Store::new(&runtime.engine, guest);
+    store.limiter(|guest| &mut guest.limiter);
+    // A guest that has used up its slice lets others run, and goes on. Its time limit is kept by whoever waits for it.
+    store.epoch_deadline_async_yield_and_update(1);
+    store.set_epoch_deadline(1);
+    Ok(store)
 }
 
 fn wit_event(call: &Call) -> Event {

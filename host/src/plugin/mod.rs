@@ -215,6 +215,17 @@ impl Plugin {
         outcome
     }
 
+    /// Asks the plugin whether it can serve under its configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError::Config`] with what the plugin says is wrong.
+    pub async fn check_config(&self) -> Result<(), LoadError> {
+        let checked =
+            instance::check_config(&self.id, &self.compiled, &self.settings, &self.egress, &self.runtime).await;
+        checked.map_err(|reason| LoadError::Config { id: self.id.clone(), reason })
+    }
+
     /// Makes the instances that are to wait for the first event, once.
     ///
     /// # Errors

@@ -100,7 +100,7 @@ impl Builder {
 
     /// Reads rules.toml, if it or the secrets it names changed since the last look, and rebuilds the plugins whose settings it
     /// changes. Answers with the number of rules.
-    pub(super) fn look_at_config(&mut self) -> Result<Option<usize>, String> {
+    pub(super) async fn look_at_config(&mut self) -> Result<Option<usize>, String> {
         let text = std::fs::read_to_string(&self.paths.config).ok();
         let same_text = text == self.config_text;
         // A secret may have changed elsewhere, and what was missing may be there now.
@@ -108,7 +108,7 @@ impl Builder {
             return Ok(None);
         }
         self.config_text = text;
-        let prepared = self.prepare();
+        let prepared = self.prepare().await;
         let same_outcome = match &prepared {
             Ok((config, _)) => self.rejected.is_none() && config.plugins == self.config.plugins,
             Err(error) => self.rejected.as_ref() == Some(error),
@@ -124,7 +124,7 @@ impl Builder {
     }
 
     /// What rules.toml says now, and the plugins that serve under it.
-    fn prepare(&self) -> Result<(Config, BTreeMap<String, Arc<Plugin>>), String> {
+    async fn prepare(&self) -> Result<(Config, BTreeMap<String, Arc<Plugin>>), String> {
         let config = Config::load(&self.paths.config, &self.paths.data).map_err(|error| error.to_string())?;
         make_folders(&config).map_err(|error| error.to_string())?;
         let mut plugins = BTreeMap::new();
@@ -136,6 +136,7 @@ impl Builder {
             }
             let rebuilt = self
                 .with_settings(id, plugin.compiled().clone(), &config)
+                .await
                 .map_err(|error| format!("the plugin {id} serves and could not any more: {error}"))?;
             plugins.insert(id.clone(), rebuilt);
         }
@@ -206,7 +207,10 @@ impl Builder {
             }
         }
         for (id, compiled) in futures_util::future::join_all(builds).await {
-            let built = compiled.and_then(|compiled| self.with_settings(&id, compiled, &self.config));
+            let built = match compiled {
+                Ok(compiled) => self.with_settings(&id, compiled, &self.config).await,
+                Err(error) => Err(error),
+            };
             changes.push(match built {
                 Ok(plugin) => {
                     let compiled = plugin.compiled();
@@ -221,7 +225,12 @@ impl Builder {
     }
 
     /// The plugin of some code under a configuration: the one that serves now if nothing differs.
-    fn with_settings(&self, id: &str, compiled: Arc<Compiled>, config: &Config) -> Result<Arc<Plugin>, LoadError> {
+    async fn with_settings(
+        &self,
+        id: &str,
+        compiled: Arc<Compiled>,
+        config: &Config,
+    ) -> Result<Arc<Plugin>, LoadError> {
         let settings = config.plugins.get(id).cloned().unwrap_or_default();
         if let Some(current) = self.plugins.get(id)
             && Arc::ptr_eq(current.compiled(), &compiled)
@@ -229,7 +238,9 @@ impl Builder {
         {
             return Ok(current.clone());
         }
-        Plugin::new(id, compiled, Arc::new(settings), self.runtime.clone()).map(Arc::new)
+        let plugin = Plugin::new(id, compiled, Arc::new(settings), self.runtime.clone())?;
+        plugin.check_config().await?;
+        Ok(Arc::new(plugin))
     }
 }
 

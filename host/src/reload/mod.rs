@@ -169,7 +169,7 @@ impl Reloader {
     /// Looks at everything, and puts in force what is new and good.
     async fn reload(&mut self) {
         let mut changes = Vec::new();
-        match self.builder.look_at_config() {
+        match self.builder.look_at_config().await {
             Ok(None) => {}
             Ok(Some(rules)) => changes.push(Change::Rules { rules }),
             Err(error) => changes.push(Change::RulesRejected { error }),

@@ -1,19 +1,33 @@
 //! Gives each trial that is requested a warm stack, and says how it ended: for every TrialRequested there is exactly
 //! one TrialAssigned or TrialAssignmentFailed, in whatever order events arrive.
 //!
+//! What is done for a trial is a definition in Amazon States Language, `assign-trial.asl.json`, or another one that rules.toml gives:
+//!
 //! ```text
-//! TrialRequested ─► RESERVED ─► StackReserved ─(stack-manager)─► StackConfigured ─► TrialAssigned
-//!               └─► WAITING ─► StackWarm ─► RESERVED ...                        └─► TrialAssignmentFailed
-//!                           └─► AssignmentOverdue ─► TrialAssignmentFailed
+//! TrialRequested ─► SelectStack ─► ReserveStack ─► ConfigureTrial ─► CheckReachable ─► AssignTrial ─► TrialAssigned
+//!                        │ waits in line,             │ stack-manager prepares it
+//!                        ▼ until a deadline           ▼
+//!                        FailTrial ─► TrialAssignmentFailed
 //! ```
 //!
-//! * `assign` is the logic
+//! * `assign` is what events mean for executions
+//! * `run` takes an execution as far as it goes within a call
+//! * `tasks` is what a definition can do
+//! * `config` finds the definition, and says what is wrong with it
+//! * `history` keeps what happened
 //! * `record` is what lies in the key-value store
+//!
+//! A definition that replaces another counts for running executions too: they go on in the state of the same name.
+//! One that ends without an outcome, or fails before it, has failed the assignment.
 //!
 //! This is no pool: building, personalising and deleting stacks is stack-manager's.
 
 mod assign;
+mod config;
+mod history;
 mod record;
+mod run;
+mod tasks;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests;
@@ -22,8 +36,9 @@ use std::fs;
 use std::io::ErrorKind;
 
 use trialbridge_plugin::Access::{Read, ReadWrite};
-use trialbridge_plugin::{Description, Event, Failure, Host, OnlineTrial, Plugin};
+use trialbridge_plugin::{Config, Description, Event, Failure, Host, OnlineTrial, Plugin};
 
+use self::history::HISTORY;
 use self::record::{ASSIGNMENTS, POOL, STACKS, WAITING};
 
 /// The plugin.
@@ -38,10 +53,15 @@ impl Plugin for AssignTrial {
             .kv(STACKS, ReadWrite)
             .kv(ASSIGNMENTS, ReadWrite)
             .kv(WAITING, ReadWrite)
+            .kv(HISTORY, ReadWrite)
             .trials(ReadWrite)
             .emit(OnlineTrial::SOURCE)
             .emit(assign::SELF)
             .folder("stacks", Read)
+    }
+
+    fn check_config(config: &Config) -> Result<(), String> {
+        config::Config::check(config)
     }
 
     fn handle(event: &Event, host: &Host) -> Result<(), Failure> {

@@ -5,10 +5,12 @@
 //! | `pool` | `TYPE/STACK` | [`Pooled`] | stack-manager |
 //! | `stacks` | `STACK` | [`Stack`] | stack-manager |
 //! | `assignments` | `TRIAL` | [`Assignment`] | |
+//! | `history` | `TRIAL/assign-trial` | [`History`](crate::history::History) | whoever shows it |
 //! | `waiting` | `TYPE/SEQUENCE`, twenty digits | the trial's id | |
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use trialbridge_states::{Call, Execution};
 
 /// Stacks that no trial has yet: few, and listed often.
 pub(crate) const POOL: &str = "pool";
@@ -16,7 +18,7 @@ pub(crate) const POOL: &str = "pool";
 /// Every stack.
 pub(crate) const STACKS: &str = "stacks";
 
-/// Every trial between its request and its outcome.
+/// Every trial between its request and the end of its execution.
 pub(crate) const ASSIGNMENTS: &str = "assignments";
 
 /// The trials that wait for a warm stack, the oldest first.
@@ -58,31 +60,68 @@ pub(crate) struct Stack {
     pub(crate) others: Map<String, Value>,
 }
 
-/// How far an assignment is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub(crate) enum AssignmentState {
-    /// There was no warm stack yet.
-    Waiting,
-    /// It has a stack, which is being configured.
-    Reserved,
-}
-
-/// A trial on its way to a stack. Exists from the request to the outcome, so that there is one outcome.
+/// A trial on its way to a stack. Exists from the request to the end of its execution; as long as it is not settled, an outcome is owed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Assignment {
-    /// How far it is.
-    pub(crate) state: AssignmentState,
+    /// The run of the definition.
+    pub(crate) execution: Execution,
+    /// The tasks that are worked on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) pending: Vec<Pending>,
     /// The stack it has reserved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) stack_id: Option<String>,
-    /// The delayed AssignmentOverdue, while it waits.
+    /// The delayed event that goes on with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) overdue_id: Option<String>,
-    /// Its key in [`WAITING`], while it waits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) waiting_key: Option<String>,
+    pub(crate) timer: Option<Timer>,
+    /// Whether its outcome was emitted.
+    #[serde(default)]
+    pub(crate) is_settled: bool,
+    /// Where its request stands in the journal: who came first is served first.
+    pub(crate) sequence: u64,
     /// The detail of the request: the fields that the outcome must not drop, should the trial be gone by then.
     pub(crate) detail: Map<String, Value>,
+}
+
+/// A task that a later event completes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "task", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub(crate) enum Pending {
+    /// It waits in line for a warm stack.
+    SelectStack {
+        /// The call.
+        token: u64,
+        /// Its key in [`WAITING`].
+        key: String,
+    },
+    /// Its stack is prepared.
+    ConfigureTrial {
+        /// The call.
+        token: u64,
+        /// The stack.
+        stack_id: String,
+    },
+    /// A request is to be sent, in a call of its own.
+    HttpRequest(Call),
+}
+
+/// A delayed event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Timer {
+    /// What cancels it.
+    pub(crate) id: String,
+    /// When it is due, in milliseconds since the epoch.
+    pub(crate) at: u64,
+}
+
+impl Pending {
+    /// The call that it completes.
+    pub(crate) fn token(&self) -> u64 {
+        match self {
+            Self::SelectStack { token, .. }
+            | Self::ConfigureTrial { token, .. }
+            | Self::HttpRequest(Call { token, .. }) => *token,
+        }
+    }
 }

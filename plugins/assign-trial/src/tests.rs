@@ -1,5 +1,6 @@
 //! Assignments against a host in memory: single steps here, random orders in [`orders`].
 
+mod definitions;
 mod orders;
 mod scene;
 
@@ -64,7 +65,7 @@ fn who_waits_longest_is_served_first() {
         host.handle("OnlineTrial", "TrialRequested", &requested).unwrap();
     }
     assert!(host.is_at("t1", "waiting-for-stack"));
-    assert_eq!((host.take().len(), host.delayed().len(), host.keys("waiting").len()), (0, 3, 3));
+    assert_eq!((host.take().len(), host.deadlines().len(), host.keys("waiting").len()), (0, 3, 3));
 
     let cancelled = host.end("t1");
     let warm = host.warm("acs-1");
@@ -72,7 +73,7 @@ fn who_waits_longest_is_served_first() {
     let taken = host.take();
     assert_eq!((taken[0].0.as_str(), &taken[0].1["trialId"]), ("TrialAssignmentFailed", &json!("t1")));
     assert_eq!((taken[1].0.as_str(), &taken[1].1["trialId"]), ("StackReserved", &json!("t2")));
-    assert_eq!((host.delayed().len(), host.keys("waiting").len()), (1, 1));
+    assert_eq!((host.deadlines().len(), host.keys("waiting").len()), (1, 1));
     host.handle("OnlineTrial", "TrialCancelled", &cancelled).unwrap();
     assert_eq!(host.take(), []);
 
@@ -81,7 +82,7 @@ fn who_waits_longest_is_served_first() {
     let requested = host.request("t4");
     host.handle("OnlineTrial", "TrialRequested", &requested).unwrap();
     assert_eq!(host.take_one("StackReserved")["trialId"], "t3");
-    assert_eq!(host.get::<Value>("assignments", "t4").unwrap()["state"], "WAITING");
+    assert_eq!(host.get::<Value>("assignments", "t4").unwrap()["pending"][0]["task"], "selectStack");
 }
 
 #[test]
@@ -148,7 +149,7 @@ fn the_end_of_a_trial_settles_it_at_every_step() {
     let expired = host.end("t3");
     host.handle("OnlineTrial", "TrialExpired", &expired).unwrap();
     host.take_one("TrialAssignmentFailed");
-    assert!(host.delayed().is_empty() && host.keys("waiting").is_empty() && host.keys("assignments").is_empty());
+    assert!(host.deadlines().is_empty() && host.keys("waiting").is_empty() && host.keys("assignments").is_empty());
 }
 
 #[test]
@@ -173,13 +174,23 @@ fn a_stack_must_answer_for_its_trial() {
     host.handle("stack-manager", "StackConfigured", &configured).unwrap();
     assert_eq!(host.take_one("TrialAssignmentFailed")["stackId"], "acs-1");
 
+    // What cannot be read is tried again, four times.
+    let (mut host, configured) = reserved();
+    let answers = host.answers.clone();
+    host.answers.values_mut().for_each(|answer| *answer = None);
+    host.handle("stack-manager", "StackConfigured", &configured).unwrap();
+    assert_eq!(host.pass_deadlines(3), [1_000, 2_000, 4_000]);
+    assert_eq!(host.take(), []);
+    assert_eq!(host.pass_deadlines(1), [8_000]);
+    let reason = host.take_one("TrialAssignmentFailed")["reason"].clone();
+    assert!(reason.as_str().is_some_and(|reason| reason.contains("cannot read /stacks/acs-1/trial.json")), "{reason}");
+
     let (mut host, configured) = reserved();
     host.answers.values_mut().for_each(|answer| *answer = None);
-    let configured = host.event("stack-manager", "StackConfigured", configured);
-    let failure = host.attempt(&configured, 4).unwrap_err();
-    assert!(matches!(&failure, Failure::Retry(reason) if reason.contains("/stacks/acs-1/trial.json")), "{failure:?}");
-    host.attempt(&configured, 5).unwrap();
-    host.take_one("TrialAssignmentFailed");
+    host.handle("stack-manager", "StackConfigured", &configured).unwrap();
+    host.answers = answers;
+    host.pass_deadlines(1);
+    host.take_one("TrialAssigned");
 
     let (mut host, _) = reserved();
     let other = json!({ "stackId": "acs-2", "trialId": "t1", "reason": "no space" });
@@ -201,11 +212,11 @@ fn a_stack_answers_with_a_file_in_its_folder() {
 
     let folder = host.folder("stacks").join("acs-1");
     std::fs::create_dir_all(folder.join("trial.json")).unwrap();
-    let failure = World::attempt(&mut host, &configured, 1).unwrap_err();
-    assert!(matches!(&failure, Failure::Retry(reason) if reason.contains("/stacks/acs-1/trial.json")), "{failure:?}");
+    World::attempt(&mut host, &configured, 1).unwrap();
+    let (_, again) = host.take_delayed().expect("what cannot be read is tried again");
     std::fs::remove_dir(folder.join("trial.json")).unwrap();
     std::fs::write(folder.join("trial.json"), r#"{"trialId":"t1"}"#).unwrap();
-    World::attempt(&mut host, &configured, 1).unwrap();
+    World::attempt(&mut host, &again, 1).unwrap();
     host.take_one("TrialAssigned");
 }
 

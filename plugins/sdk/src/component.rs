@@ -7,17 +7,17 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 use uuid::Uuid;
 
-use self::bindings::exports::trialbridge::plugin::handler as wit;
+use self::bindings::exports::trialbridge::plugin::{checks, handler as wit};
 use self::bindings::trialbridge::plugin::{config, events, kv, log, metrics, trials, types};
 use crate::backend::Backend;
 use crate::trials::{Change, Page, Trial};
-use crate::{Access, Delivery, Description, Error, Event, Failure, Host, Level, Need, NewEvent, Plugin};
+use crate::{Access, Config, Delivery, Description, Error, Event, Failure, Host, Level, Need, NewEvent, Plugin};
 
 /// What `wit/` looks like from a plugin. Generated.
 #[expect(missing_docs, reason = "the macros that are generated have no documentation")]
 pub mod bindings {
     wit_bindgen::generate!({
-        world: "core",
+        world: "checked",
         path: "../../wit",
         pub_export_macro: true,
         export_macro_name: "export_component",
@@ -36,6 +36,12 @@ impl<P: Plugin> wit::Guest for Exported<P> {
 
     fn handle(event: wit::Event, delivery: wit::Delivery) -> Result<(), wit::Failure> {
         Ok(P::handle(&event.into(), &Host::new(delivery.into(), Daemon))?)
+    }
+}
+
+impl<P: Plugin> checks::Guest for Exported<P> {
+    fn check_config() -> Result<(), String> {
+        P::check_config(&Config::new(config::get()))
     }
 }
 

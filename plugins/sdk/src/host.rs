@@ -6,8 +6,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use crate::backend::{Backend as _, Current};
-use crate::detail::deserialize;
-use crate::{Bucket, Delivery, Error, Failure, Level, NewEvent, Trials, permanent};
+use crate::{Bucket, Config, Delivery, Error, Failure, Level, NewEvent, Trials, permanent};
 
 /// The host, for one delivery. Everything it changes is kept when the handler returns `Ok`, and only then.
 ///
@@ -36,7 +35,7 @@ impl Host {
     ///
     /// Permanent if it does not fit; names the table and the field.
     pub fn config<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        deserialize(&self.backend.config()).map_err(|reason| self.config_failure(&reason))
+        Config::new(self.backend.config()).read().map_err(|reason| self.config_failure(&reason))
     }
 
     /// `[plugins.NAME.config]` as the text of one JSON object, for who reads it by other means.

@@ -88,6 +88,7 @@
 //! * [`Failure`] says whether another attempt makes sense. `?` decides for errors of the host: what may pass is tried
 //!   again, what is denied, malformed or too much is a dead letter. [`retry`] and [`permanent`] fit `map_err`.
 //! * What leaves the machine may be seen twice: give it [`Delivery::idempotency_key`].
+//! * [`Plugin::check_config`] refuses a configuration before the plugin serves under it, so that a mistake is seen when it is made.
 //! * Later events about a trial carry the members of earlier ones. [`TrialDetail`] keeps those it does not know, and serializes to all of them.
 //! * [`testing`] says what the host in memory does and what it does not.
 
@@ -97,6 +98,7 @@ mod backend;
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 pub mod component;
+mod config;
 mod detail;
 mod error;
 mod event;
@@ -111,6 +113,7 @@ mod plugin;
 pub mod testing;
 mod trials;
 
+pub use self::config::Config;
 pub use self::detail::{Detail, seconds};
 pub use self::error::{Error, Failure, permanent, retry, retry_after};
 pub use self::event::{Delivery, Event, NewEvent};

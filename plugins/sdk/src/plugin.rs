@@ -1,12 +1,24 @@
 //! What a plugin is: the trait to implement, and what it says of itself.
 
-use crate::{Event, Failure, Host};
+use crate::{Config, Event, Failure, Host};
 
 /// A plugin. Hand the type to [`export!`](crate::export) to make a component of it.
 pub trait Plugin {
     /// Says what the plugin is and needs. Called once when it is loaded, before there is a host: it must not depend
     /// on time, randomness or configuration.
     fn describe() -> Description;
+
+    /// Says what is wrong with the configuration, if anything is. Called when the plugin is loaded and whenever its configuration has
+    /// changed, before it serves under it: an error keeps what was in force before, and is seen in `trialbridge check`. It must not
+    /// depend on time or randomness.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, and how to mend it.
+    fn check_config(config: &Config) -> Result<(), String> {
+        let _ = config;
+        Ok(())
+    }
 
     /// Handles one event.
     ///

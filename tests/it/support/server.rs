@@ -20,6 +20,7 @@ use tokio_rustls::TlsAcceptor;
 /// | `/size?BYTES` | so many bytes, without saying so before |
 /// | `/silence` | none |
 /// | `/held` | 200, once the test lets one go |
+/// | `/failing?TIMES` | 503 so many times, then 200 |
 /// | `/compressed` | 200, in gzip as it says |
 /// | any other | 200, with the request as its body and its `authorization` in a header `x-authorization` |
 pub(crate) struct Server {
@@ -144,6 +145,11 @@ impl State {
                 released.forget();
                 self.held.fetch_sub(1, Ordering::SeqCst);
                 "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_owned()
+            }
+            "/failing" => {
+                let times = self.seen.lock().unwrap().iter().filter(|seen| seen.target() == target).count();
+                let status = if times <= query.parse().unwrap() { "503 Service Unavailable" } else { "200 OK" };
+                format!("HTTP/1.1 {status}\r\ncontent-length: 2\r\n\r\nok")
             }
             "/compressed" => "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\nxx".to_owned(),
             _ => {

@@ -122,6 +122,7 @@ impl Test {
         let compiled = Arc::new(compiled);
         let (settings, granted) = stage::settings(&id, &compiled, self.config.as_deref(), scratch)?;
         let plugin = Plugin::new(&id, compiled.clone(), Arc::new(settings), runtime).map_err(|error| wrong(&error))?;
+        plugin.check_config().await.map_err(|error| wrong(&error))?;
         let call = Call {
             delivery: format!("{id}/1/0"),
             rule: "test".to_owned(),

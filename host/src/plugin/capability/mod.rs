@@ -21,7 +21,9 @@ impl Host for Guest {}
 impl Guest {
     /// The call that runs.
     fn current(&mut self) -> Result<&mut Current, Error> {
-        self.current.as_mut().ok_or_else(|| Error::Denied("only `log` can be used in `describe`".to_owned()))
+        self.current
+            .as_mut()
+            .ok_or_else(|| Error::Denied("only `log` and `config` can be used before there is an event".to_owned()))
     }
 
     /// What is said of a grant that is missing.

@@ -68,7 +68,7 @@ impl World {
         assert!(self.outcomes.values().all(|count| *count == 1), "seed {seed}: {:?}", self.outcomes);
         assert_eq!(self.host.keys("assignments"), [""; 0], "seed {seed}");
         assert_eq!(self.host.keys("waiting"), [""; 0], "seed {seed}");
-        assert!(self.host.delayed().is_empty(), "seed {seed}");
+        assert!(self.host.deadlines().is_empty(), "seed {seed}");
     }
 
     fn deliver_some_event(&mut self) {

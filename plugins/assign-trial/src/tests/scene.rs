@@ -15,16 +15,23 @@ pub(super) struct Scene {
     world: World<AssignTrial>,
     /// What stacks answer; nothing for one that cannot be read.
     pub(super) answers: BTreeMap<String, Option<String>>,
+    /// What was emitted while executions went on.
+    kept: Vec<Event>,
 }
 
 impl Scene {
     pub(super) fn new() -> Self {
-        Self { world: World::new(), answers: BTreeMap::new() }
+        Self { world: World::new(), answers: BTreeMap::new(), kept: Vec::new() }
     }
 
     /// Stores a trial of type ACS that lives for a minute. The detail of its TrialRequested.
     pub(super) fn request(&mut self, id: &str) -> Value {
-        Value::Object(self.world.request(id, "1234567890", "ACS", Duration::from_millis(60_500)).detail())
+        self.request_for(id, Duration::from_millis(60_500))
+    }
+
+    /// Stores a trial of type ACS that lives for so long. The detail of its TrialRequested.
+    pub(super) fn request_for(&mut self, id: &str, ttl: Duration) -> Value {
+        Value::Object(self.world.request(id, "1234567890", "ACS", ttl).detail())
     }
 
     /// Ends a trial. The detail of its TrialExpired or TrialCancelled.
@@ -64,7 +71,9 @@ impl Scene {
 
     /// Takes what was emitted: detail-types with details.
     pub(super) fn take(&mut self) -> Vec<(String, Value)> {
-        let taken = self.take_emitted().into_iter();
+        let mut taken = std::mem::take(&mut self.kept);
+        taken.extend(self.take_emitted());
+        let taken = taken.into_iter();
         taken.map(|event| (event.detail_type.clone(), detail(&event))).collect()
     }
 
@@ -73,6 +82,45 @@ impl Scene {
         let mut taken = self.take();
         assert_eq!(taken.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), [detail_type]);
         taken.remove(0).1
+    }
+
+    /// When executions go on by themselves: in milliseconds since the epoch, the first first.
+    pub(super) fn deadlines(&self) -> Vec<u64> {
+        let delayed = self.delayed().into_iter().filter(|(_, event)| event.detail_type == assign::CONTINUED);
+        delayed.map(|(due, _)| due).collect()
+    }
+
+    /// Moves the clock to so many deadlines, one after the other, and handles them. How long each took, in milliseconds.
+    pub(super) fn pass_deadlines(&mut self, count: usize) -> Vec<u64> {
+        let mut waited = Vec::new();
+        for _ in 0..count {
+            let wait = self.deadlines()[0] - self.now();
+            self.advance(Duration::from_millis(wait));
+            for event in self.take_emitted() {
+                self.attempt(&event, 1).expect("an execution goes on");
+            }
+            waited.push(wait);
+        }
+        waited
+    }
+
+    /// Handles what the plugin tells itself, until it says nothing more.
+    pub(super) fn go_on(&mut self) {
+        let is_own = |event: &Event| event.detail_type == assign::CONTINUED;
+        while self.emitted().iter().any(is_own) {
+            let (own, rest): (Vec<_>, Vec<_>) = self.take_emitted().into_iter().partition(is_own);
+            self.kept.extend(rest);
+            for event in own {
+                self.attempt(&event, 1).expect("an execution goes on");
+            }
+        }
+    }
+
+    /// What happened in the execution of a trial: states and events.
+    pub(super) fn history(&self, id: &str) -> Vec<String> {
+        let history = self.get::<Value>("history", &format!("{id}/assign-trial")).unwrap_or_default();
+        let entries = history["entries"].as_array().cloned().unwrap_or_default();
+        entries.iter().map(|entry| format!("{} {}", entry["event"], entry["state"]).replace('"', "")).collect()
     }
 
     /// Whether the trial says that it is at this step.

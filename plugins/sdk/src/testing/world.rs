@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::call::Call;
 use super::state::{LogLine, Measure, State};
 use crate::trials::Trial;
-use crate::{Delivery, Event, Failure, Host, Level, Need, Plugin};
+use crate::{Config, Delivery, Event, Failure, Host, Level, Need, Plugin};
 
 /// When every world begins, in milliseconds since the epoch: 2020-05-13T14:19:39Z.
 pub const START: u64 = 1_589_379_579_000;
@@ -114,6 +114,15 @@ impl<P: Plugin> World<P> {
     /// Makes this the plugin's configuration.
     pub fn configure(&mut self, config: impl Serialize) {
         self.state.config = json(config);
+    }
+
+    /// Asks the plugin what is wrong with its configuration, as loading it does.
+    ///
+    /// # Errors
+    ///
+    /// Those of the plugin.
+    pub fn check_config(&self) -> Result<(), String> {
+        P::check_config(&Config::new(self.state.config.clone()))
     }
 
     /// Makes this what the rule hands to the plugin beside the event, from now on.

@@ -1,0 +1,244 @@
+//! What states do: how they begin, finish, fail and are left.
+
+use serde_json::{Map, Value};
+
+use super::Call;
+use super::context::Item;
+use super::thread::{Branch, Phase, Progress, Thread, Turn};
+use crate::definition::{Kind, Said, State, Until};
+use crate::history::What;
+use crate::problem::{Problem, names};
+use crate::template::{Scene, Template};
+use crate::time;
+
+/// The largest value that a state may give on, in bytes of JSON, as AWS has it.
+const LARGEST: usize = 256 * 1024;
+
+impl Thread {
+    /// Does what the state does.
+    pub(super) fn begin(&mut self, state: &State, name: &str, turn: &mut Turn<'_, '_>) -> Progress {
+        let begun = self.effective_input(state, turn).and_then(|input| self.act(state, name, input, turn));
+        begun.unwrap_or_else(|problem| self.handle(state, name, problem, turn))
+    }
+
+    /// Makes the state's output of its result, and leaves it.
+    pub(super) fn finish(&mut self, state: &State, name: &str, result: Value, turn: &mut Turn<'_, '_>) -> Progress {
+        let output = self.output(state, result, turn);
+        match output {
+            Ok(output) => self.leave(name, output, state.next.as_deref(), turn),
+            Err(problem) => self.handle(state, name, problem, turn),
+        }
+    }
+
+    /// Tries again, or goes where the error is caught, or gives up.
+    pub(super) fn handle(&mut self, state: &State, name: &str, problem: Problem, turn: &mut Turn<'_, '_>) -> Progress {
+        let retrier = state.retry.iter().position(|retrier| retrier.is_for(&problem));
+        if let Some(i) = retrier
+            && let Some(retries) = self.retries.get(i).copied()
+            && retries < state.retry[i].attempts
+        {
+            self.retries[i] += 1;
+            let until = turn.moment.now.saturating_add(state.retry[i].delay(retries, turn.moment.random));
+            let Problem { error, cause } = problem;
+            let retry = self.retries.iter().sum();
+            turn.moment.note(name, What::RetryScheduled { error, cause, retry, until });
+            self.phase = Phase::Retrying { until };
+            return Progress::Moved;
+        }
+        let Some(catcher) = state.catch.iter().find(|catcher| catcher.is_for(&problem)) else {
+            return Progress::Ended(Err(problem));
+        };
+        let output = match &catcher.result {
+            None => Ok(self.input.clone()),
+            Some(reference) => reference.put(self.input.clone(), problem.output()),
+        };
+        match output {
+            Err(cause) => Progress::Ended(Err(Problem::new(names::RESULT_PATH_MATCH_FAILURE, cause))),
+            Ok(output) => {
+                let Problem { error, cause } = problem;
+                turn.moment.note(name, What::ErrorCaught { error, cause, next: catcher.next.clone() });
+                self.leave(name, output, Some(&catcher.next), turn)
+            }
+        }
+    }
+
+    /// Leaves the state for the next, or for good.
+    pub(super) fn leave(&mut self, name: &str, output: Value, next: Option<&str>, turn: &mut Turn<'_, '_>) -> Progress {
+        let size = output.to_string().len();
+        if size > LARGEST {
+            let cause = format!("the output of {name:?} has {size} bytes, and at most {LARGEST} are allowed");
+            return Progress::Ended(Err(Problem::new(names::DATA_LIMIT_EXCEEDED, cause)));
+        }
+        turn.moment.note(name, What::StateExited { output: output.clone() });
+        match next {
+            None => Progress::Ended(Ok(output)),
+            Some(next) => {
+                next.clone_into(&mut self.state);
+                self.input = output;
+                self.retries.clear();
+                self.visit = None;
+                self.phase = Phase::Before;
+                Progress::Moved
+            }
+        }
+    }
+
+    /// What is given on of a value.
+    pub(super) fn given_on(&self, state: &State, value: Value, turn: &Turn<'_, '_>) -> Result<Value, Problem> {
+        match &state.output {
+            None => Ok(Value::Object(Map::new())),
+            Some(path) => {
+                path.read(&value, &self.context(turn)).map_err(|cause| Problem::runtime(format!("OutputPath: {cause}")))
+            }
+        }
+    }
+
+    fn act(&mut self, state: &State, name: &str, input: Value, turn: &mut Turn<'_, '_>) -> Result<Progress, Problem> {
+        match &state.kind {
+            Kind::Task { resource, timeout } => {
+                // Of what the state was given: what Parameters make of it is for the task.
+                let seconds = timeout
+                    .as_ref()
+                    .map(|timeout| self.amount(timeout, "TimeoutSecondsPath", &self.input, turn))
+                    .transpose()?;
+                let deadline = seconds.map(|seconds| turn.moment.now.saturating_add(seconds.saturating_mul(1000)));
+                let token = *turn.next_token;
+                *turn.next_token += 1;
+                let visit = *self.visit.get_or_insert(token);
+                let resource = resource.clone();
+                turn.moment.note(name, What::TaskStarted { resource: resource.clone(), input: input.clone() });
+                self.phase = Phase::Calling { token, deadline };
+                Ok(Progress::Call(Call { token, visit, resource, input, deadline }))
+            }
+            Kind::Choice { rules, default } => {
+                let context = self.context(turn);
+                let mut next = default.as_deref();
+                for (condition, target) in rules {
+                    if condition.holds(&input, &context).map_err(Problem::runtime)? {
+                        next = Some(target);
+                        break;
+                    }
+                }
+                let Some(next) = next else {
+                    let cause = format!("no choice of {name:?} matches, and it has no Default");
+                    return Err(Problem::new(names::NO_CHOICE_MATCHED, cause));
+                };
+                let output = self.given_on(state, input, turn)?;
+                Ok(self.leave(name, output, Some(next), turn))
+            }
+            Kind::Wait(until) => {
+                let until = match until {
+                    Until::Seconds(amount) => {
+                        let seconds = self.amount(amount, "SecondsPath", &input, turn)?;
+                        turn.moment.now.saturating_add(seconds.saturating_mul(1000))
+                    }
+                    Until::Timestamp(time) => *time,
+                    Until::TimestampPath(path) => {
+                        let value = path
+                            .read(&input, &self.context(turn))
+                            .map_err(|cause| Problem::runtime(format!("TimestampPath: {cause}")))?;
+                        let time = value.as_str().and_then(time::parse).map(time::millis);
+                        time.ok_or_else(|| {
+                            Problem::runtime(format!("TimestampPath leads to {value}, and must lead to a time"))
+                        })?
+                    }
+                };
+                turn.moment.note(name, What::WaitStarted { until });
+                // What was taken of the input is what is given on.
+                self.input = input;
+                self.phase = Phase::Waiting { until };
+                Ok(Progress::Moved)
+            }
+            Kind::Pass { result } => Ok(self.finish(state, name, result.clone().unwrap_or(input), turn)),
+            Kind::Succeed => {
+                let output = self.given_on(state, input, turn)?;
+                Ok(self.leave(name, output, None, turn))
+            }
+            Kind::Fail { error, cause } => {
+                let error = self.said(error.as_ref(), turn)?;
+                let cause = self.said(cause.as_ref(), turn)?;
+                Err(Problem::new(error, cause))
+            }
+            Kind::Parallel { branches } => {
+                let threads = branches.iter().map(|scope| Self::new(scope, input.clone(), self.item.clone()));
+                self.phase = Phase::Forked(threads.map(|thread| Branch::Before(Box::new(thread))).collect());
+                Ok(Progress::Moved)
+            }
+            Kind::Map { items, selector, processor, .. } => {
+                let found = items
+                    .read(&input, &self.context(turn))
+                    .map_err(|cause| Problem::runtime(format!("ItemsPath: {cause}")))?;
+                let Value::Array(values) = found else {
+                    return Err(Problem::runtime("ItemsPath leads to what is no array"));
+                };
+                let outer = self.item.take();
+                let mut branches = Vec::with_capacity(values.len());
+                for (index, value) in values.into_iter().enumerate() {
+                    self.item = Some(Item { index, value: value.clone() });
+                    let given = match selector {
+                        None => Ok(value),
+                        Some(selector) => self.fill(selector, &input, turn),
+                    };
+                    branches.push(
+                        given.map(|given| Branch::Before(Box::new(Self::new(processor, given, self.item.clone())))),
+                    );
+                }
+                self.item = outer;
+                self.phase = Phase::Forked(branches.into_iter().collect::<Result<_, _>>()?);
+                Ok(Progress::Moved)
+            }
+        }
+    }
+
+    /// What the state works on: a part of what it was given, and what is made of that.
+    fn effective_input(&self, state: &State, turn: &mut Turn<'_, '_>) -> Result<Value, Problem> {
+        let input = match &state.input {
+            None => Value::Object(Map::new()),
+            Some(path) => path
+                .read(&self.input, &self.context(turn))
+                .map_err(|cause| Problem::runtime(format!("InputPath: {cause}")))?,
+        };
+        match &state.parameters {
+            None => Ok(input),
+            Some(template) => self.fill(template, &input, turn),
+        }
+    }
+
+    /// The state's output: the result, what is selected of it, put where it belongs, and the part that is given on.
+    fn output(&self, state: &State, result: Value, turn: &mut Turn<'_, '_>) -> Result<Value, Problem> {
+        let result = match &state.selector {
+            None => result,
+            Some(template) => self.fill(template, &result, turn)?,
+        };
+        let whole = match &state.result {
+            None => self.input.clone(),
+            Some(reference) => reference
+                .put(self.input.clone(), result)
+                .map_err(|cause| Problem::new(names::RESULT_PATH_MATCH_FAILURE, cause))?,
+        };
+        self.given_on(state, whole, turn)
+    }
+
+    fn fill(&self, template: &Template, input: &Value, turn: &mut Turn<'_, '_>) -> Result<Value, Problem> {
+        let context = self.context(turn);
+        template.fill(&mut Scene { input, context: &context, random: &mut *turn.moment.random })
+    }
+
+    fn said(&self, said: Option<&Said>, turn: &mut Turn<'_, '_>) -> Result<String, Problem> {
+        let value = match said {
+            None => return Ok(String::new()),
+            Some(Said::Given(text)) => return Ok(text.clone()),
+            Some(Said::Made(expression)) => {
+                let context = self.context(turn);
+                let mut scene = Scene { input: &self.input, context: &context, random: &mut *turn.moment.random };
+                expression.evaluate(&mut scene).map_err(|problem| Problem::runtime(problem.cause))?
+            }
+        };
+        match value {
+            Value::String(text) => Ok(text),
+            other => {
+                Err(Problem::runtime(format!("ErrorPath and CausePath must lead to texts, and one leads to {other}")))
+            }
+        }
+    }
+}
