@@ -8,6 +8,7 @@
 mod calls;
 mod deliveries;
 mod expiries;
+mod lifecycles;
 mod neighbours;
 mod requests;
 mod startup;
@@ -36,6 +37,9 @@ fn main() {
     }
     if wanted("deliveries") {
         rows.extend(runtime.block_on(deliveries::measure()));
+    }
+    if wanted("lifecycles") {
+        rows.extend(runtime.block_on(lifecycles::measure()));
     }
     if wanted("neighbours") {
         rows.extend(runtime.block_on(neighbours::measure()));

@@ -1,0 +1,148 @@
+//! Whole lives of trials: requested, assigned, the stack replaced, expired, the stack deleted; and what each part of that costs.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+use trialbridge::Host;
+use trialbridge::delivery::receipt::Receipt;
+use trialbridge::event::Recorded;
+use trialbridge::storage::{Key, KeyRange};
+use trialbridge::trials::Request;
+
+use crate::support::{Row, repository};
+
+/// How many trials live.
+const TRIALS: usize = 4_000;
+
+/// How many wait to be assigned at one time, and how many stacks are warm.
+const WAITING: usize = 256;
+
+/// How long each lives.
+const TTL: Duration = Duration::from_secs(1);
+
+/// Measures, with the shipped rules and plugins.
+pub(crate) async fn measure() -> Vec<Row> {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = std::fs::read_to_string(repository().join("rules.toml")).unwrap();
+    let many = rules.replacen("warm = 3 ", &format!("warm = {WAITING} "), 1);
+    assert_ne!(rules, many, "rules.toml says how many stacks are warm");
+    std::fs::write(folder.path().join("rules.toml"), many).unwrap();
+    copy(&repository().join("templates"), &folder.path().join("templates"));
+    let host = Host::builder()
+        .config(folder.path().join("rules.toml"))
+        .plugins(repository().join("plugins"))
+        .data(folder.path().join("data"))
+        .listen("127.0.0.1:0".parse().unwrap())
+        .start()
+        .await
+        .unwrap();
+    let mut journal = Journal { host: &host, seen: 0, counts: BTreeMap::new() };
+    journal.follow(|counts| counts.get("StackWarm") == Some(&WAITING)).await;
+    journal.counts.clear();
+
+    let (receipts, events, processor) = (receipts(&host).len(), journal.seen, processor_time());
+    let started = Instant::now();
+    let free = Semaphore::new(WAITING);
+    let requests = async {
+        for number in 0..TRIALS {
+            free.acquire().await.unwrap().forget();
+            let lead_id = format!("{number:010}");
+            let request = Request { lead_id, trial_type: "ACS".to_owned(), ttl: Some(TTL), ..Request::default() };
+            host.trials().request(request).await.unwrap();
+        }
+    };
+    let mut assigned = 0;
+    let lives = journal.follow(|counts| {
+        let now = counts.get("TrialAssigned").copied().unwrap_or_default();
+        free.add_permits(now - assigned);
+        assigned = now;
+        counts.get("StackDeleted") == Some(&TRIALS)
+    });
+    futures_util::future::join(requests, lives).await;
+    let seconds = (started.elapsed() - TTL).as_secs_f64();
+    assert_eq!(journal.counts["TrialAssigned"], TRIALS);
+
+    let each = |total: Duration| total.as_secs_f64() * 1e6 / TRIALS as f64;
+    let total = processor_time() - processor;
+    let mut plugins: BTreeMap<String, (Duration, usize)> = BTreeMap::new();
+    let receipts = self::receipts(&host).split_off(receipts);
+    for receipt in &receipts {
+        let plugin = plugins.entry(receipt.id.split('/').next().unwrap_or_default().to_owned()).or_default();
+        plugin.0 += Duration::from_micros(receipt.cpu_micros);
+        plugin.1 += 1;
+    }
+    let mut rows = vec![
+        Row::new("lives of trials, from request to deleted stack", TRIALS as f64 / seconds, "/s", "the processors"),
+        Row::new("processor time of a life", each(total), "µs", "its parts, below"),
+    ];
+    let mut rest = total;
+    for (plugin, (time, calls)) in plugins {
+        rest = rest.saturating_sub(time);
+        let what = format!("of that {plugin}, in {:.1} calls", calls as f64 / TRIALS as f64);
+        rows.push(Row::new(what, each(time), "µs", "the guest, and what the host answers it"));
+    }
+    let what = format!(
+        "of that the daemon, for {:.1} events and {:.1} deliveries",
+        (journal.seen - events) as f64 / TRIALS as f64,
+        receipts.len() as f64 / TRIALS as f64
+    );
+    rows.push(Row::new(what, each(rest), "µs", "routing, commits, sled"));
+    host.shutdown().await;
+    rows
+}
+
+/// How many events of each type there were.
+struct Journal<'a> {
+    host: &'a Host,
+    seen: u64,
+    counts: BTreeMap<String, usize>,
+}
+
+impl Journal<'_> {
+    /// Reads on until the numbers are as wanted.
+    async fn follow(&mut self, mut wanted: impl FnMut(&BTreeMap<String, usize>) -> bool) {
+        let storage = self.host.bus().storage();
+        let mut newest = storage.signals().events();
+        while !wanted(&self.counts) {
+            newest.borrow_and_update();
+            let found = storage.scan(&KeyRange::events(self.seen), 1000).unwrap();
+            if found.is_empty() {
+                newest.changed().await.unwrap();
+            }
+            for (key, stored) in found {
+                let Key::Event(sequence) = key else { continue };
+                self.seen = sequence;
+                let event = Recorded::decode(sequence, &stored.value).unwrap().event;
+                *self.counts.entry(event.detail_type).or_default() += 1;
+            }
+        }
+    }
+}
+
+fn receipts(host: &Host) -> Vec<Receipt> {
+    let found = host.bus().storage().scan(&KeyRange::receipts(), usize::MAX).unwrap();
+    found.into_iter().map(|(_, stored)| Receipt::decode(&stored.value).unwrap()).collect()
+}
+
+/// How long this process has computed.
+fn processor_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat[stat.rfind(')').unwrap()..].split_whitespace().collect();
+    // User and system time, in hundredths of a second.
+    let ticks: u64 = fields[12..14].iter().map(|field| field.parse::<u64>().unwrap()).sum();
+    Duration::from_millis(ticks * 10)
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to.join(entry.file_name()));
+        } else {
+            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+}
