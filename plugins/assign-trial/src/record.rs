@@ -32,6 +32,10 @@ pub(crate) enum StackState {
     Warm,
     /// It belongs to a trial.
     Assigned,
+    /// It is being deleted.
+    Deleting,
+    /// It could not be made or deleted.
+    Failed,
 }
 
 /// An entry of the pool.

@@ -94,6 +94,7 @@
 #![warn(missing_debug_implementations)]
 
 mod backend;
+pub mod commands;
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 pub mod component;
