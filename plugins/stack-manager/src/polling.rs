@@ -20,6 +20,10 @@ pub(crate) const PATIENCE: u64 = 60_000;
 /// The longest wait for a provider that is busy.
 const LONGEST: Duration = Duration::from_secs(5 * 60);
 
+/// So many polls follow each other. Then the reconciliation, which finds it overdue, begins anew: each poll is caused by the one before, and
+/// the daemon takes what goes on for ever for a loop.
+const MOST_IN_A_ROW: u32 = 30;
+
 /// Schedules the next poll of a stack; the record, which the caller stores, remembers which one counts.
 ///
 /// # Errors
@@ -28,6 +32,10 @@ const LONGEST: Duration = Duration::from_secs(5 * 60);
 pub(crate) fn schedule(host: &Host, stack_id: &str, stack: &mut Stack, delay: Duration) -> Result<(), Failure> {
     let due = host.now() + delay.as_millis() as u64;
     stack.poll_at = Some(due);
+    stack.polls = stack.polls.saturating_add(1);
+    if stack.polls.is_multiple_of(MOST_IN_A_ROW) {
+        return Ok(());
+    }
     let mut detail = of_request(stack_id, &stack.trial_type);
     detail.insert("pollAt".to_owned(), json!(due));
     host.emit_after(NewEvent::new(SELF, "StackPollDue", detail), delay)?;

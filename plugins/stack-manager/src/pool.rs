@@ -233,6 +233,7 @@ fn order(host: &Host, trial_type: &str, pool: &Pool) -> Result<(), Failure> {
         provider: pool.kind.clone(),
         created: false,
         poll_at: None,
+        polls: 0,
         failures: 0,
         others: Map::new(),
     };

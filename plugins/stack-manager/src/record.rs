@@ -72,6 +72,9 @@ pub(crate) struct Stack {
     /// When somebody is to look how far it is, in milliseconds since the epoch: the poll that is on its way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) poll_at: Option<u64>,
+    /// How many polls were scheduled.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) polls: u32,
     /// How many polls in a row, or attempts to delete it, have failed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) failures: u32,
