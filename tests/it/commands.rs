@@ -9,7 +9,7 @@ use trialbridge::delivery::receipt::Receipt;
 use trialbridge::storage::Key;
 use trialbridge::trials::Request;
 
-use crate::support::{PATIENCE, World, guest, install, of_type, plugin};
+use crate::support::{PATIENCE, World, guest, of_type, plugin};
 
 /// A stack is a process that sleeps, and a file with its id.
 const SCRIPT: &str = r#"#!/bin/sh
@@ -166,13 +166,9 @@ async fn a_script_makes_stacks_that_are_processes() {
     std::fs::create_dir(files.path().join("running")).unwrap();
     let _leftovers = Leftovers(files.path().to_owned());
 
-    // The rules come first, because they name the folder; the plugins when it is there.
-    let world = World::new(&RULES.replace("GRANTS", &grants(files.path())), &[]).await;
-    std::fs::create_dir(world.folder.path().join("folders")).unwrap();
-    install(&world.plugins(), "assign-trial", &plugin("assign-trial"));
-    install(&world.plugins(), "stack-manager", &plugin("stack-manager"));
-    world.wait_until("both serve", || world.host.plugins().active().len() == 2).await;
-    world.clock.advance(Duration::from_secs(60));
+    let plugins: [(&str, &[u8]); 2] =
+        [("assign-trial", &plugin("assign-trial")), ("stack-manager", &plugin("stack-manager"))];
+    let world = World::new(&RULES.replace("GRANTS", &grants(files.path())), &plugins).await;
     until(&world, "two warm stacks", || of_type(&world.journal(), "StackWarm").len() == 2).await;
     assert_eq!(running(files.path()).len(), 2);
 
@@ -214,11 +210,7 @@ async fn a_script_makes_stacks_that_are_processes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_granted_fails_and_says_which_lines_grant_it() {
-    let world = World::new(&RULES.replace("GRANTS", ""), &[]).await;
-    std::fs::create_dir(world.folder.path().join("folders")).unwrap();
-    install(&world.plugins(), "stack-manager", &plugin("stack-manager"));
-    world.wait_until("it serves", || world.host.plugins().active().len() == 1).await;
-    world.clock.advance(Duration::from_secs(60));
+    let world = World::new(&RULES.replace("GRANTS", ""), &[("stack-manager", &plugin("stack-manager"))]).await;
     let failed = world.wait_for_event("StackFailed").await;
     let reason = failed["reason"].as_str().unwrap();
     assert!(reason.contains("in rules.toml write: [plugins.stack-manager.commands.create] program ="), "{reason}");
