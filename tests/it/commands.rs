@@ -9,7 +9,7 @@ use trialbridge::delivery::receipt::Receipt;
 use trialbridge::storage::Key;
 use trialbridge::trials::Request;
 
-use crate::support::{PATIENCE, World, guest, of_type, plugin};
+use crate::support::{PATIENCE, World, guest, of_type, plugin, stacks};
 
 /// A stack is a process that sleeps, and a file with its id.
 const SCRIPT: &str = r#"#!/bin/sh
@@ -44,58 +44,12 @@ list)
 esac
 "#;
 
-const RULES: &str = r#"
-[trials.LAB]
-default-ttl = "1h"
-minimum-ttl = "1s"
-maximum-ttl = "90d"
-
-[plugins.assign-trial]
-trials = "read-write"
-emit = ["OnlineTrial", "assign-trial"]
-kv = { pool = "read-write", stacks = "read-write", assignments = "read-write", waiting = "read-write" }
-folders = { stacks = { path = "folders", access = "read" } }
-config = { wait-seconds = 600 }
-
-[plugins.stack-manager]
-trials = "read"
-emit = ["stack-manager"]
-kv = { pool = "read-write", stacks = "read-write", pools = "read-write" }
-folders = { stacks = { path = "folders", access = "read-write" }, templates = { path = "folders", access = "read" } }
-limits = { time = "60s" }
-
-GRANTS
-
+/// What the stacks of type LAB are.
+const POOL: &str = r#"
 [plugins.stack-manager.config.pools.LAB]
 warm = 2
 poll-interval = "1s"
 command = { status = "status", configure = "configure", list = "list" }
-
-[[rules]]
-name = "assign-trial"
-event-pattern = { source = ["OnlineTrial"], detail-type = ["TrialRequested", "TrialExpired", "TrialCancelled"] }
-targets = ["assign-trial"]
-
-[[rules]]
-name = "continue-assignment"
-event-pattern = { source = ["stack-manager", "assign-trial"], detail-type = ["StackWarm", "StackConfigured", "StackFailed", "AssignmentOverdue"] }
-targets = ["assign-trial"]
-
-[[rules]]
-name = "manage-stacks"
-event-pattern = { source = ["OnlineTrial"], detail-type = ["TrialAssigned", "TrialAssignmentFailed", "TrialExpired", "TrialCancelled"] }
-targets = ["stack-manager"]
-
-[[rules]]
-name = "build-stacks"
-event-pattern = { source = ["stack-manager", "assign-trial"], detail-type = ["StackCreateRequested", "StackDeleteRequested", "StackPollDue", "StackReserved", "ReconcileContinued"] }
-targets = ["stack-manager"]
-
-[[rules]]
-name = "reconcile-stacks"
-schedule = "rate(1 minute)"
-event-pattern = { source = ["trialbridge"], detail-type = ["DaemonStarted"] }
-targets = ["stack-manager"]
 "#;
 
 /// The grants of the script's commands.
@@ -168,8 +122,8 @@ async fn a_script_makes_stacks_that_are_processes() {
 
     let plugins: [(&str, &[u8]); 2] =
         [("assign-trial", &plugin("assign-trial")), ("stack-manager", &plugin("stack-manager"))];
-    let world = World::new(&RULES.replace("GRANTS", &grants(files.path())), &plugins).await;
-    until(&world, "two warm stacks", || of_type(&world.journal(), "StackWarm").len() == 2).await;
+    let world = World::new(&stacks::rules(&["LAB"], &format!("{}{POOL}", grants(files.path()))), &plugins).await;
+    stacks::until(&world, "two warm stacks", || of_type(&world.journal(), "StackWarm").len() == 2).await;
     assert_eq!(running(files.path()).len(), 2);
 
     let request = Request { lead_id: "lead-1".to_owned(), trial_type: "LAB".to_owned(), ..Request::default() };
@@ -179,7 +133,7 @@ async fn a_script_makes_stacks_that_are_processes() {
     assert_eq!(assigned["url"], json!(format!("http://stacks.test/{stack}")));
     let told = std::fs::read_to_string(files.path().join("running").join(format!("{stack}.trial"))).unwrap();
     assert_eq!(serde_json::from_str::<Value>(&told).unwrap()["trialId"], json!(trial));
-    until(&world, "the stack is replaced", || of_type(&world.journal(), "StackWarm").len() == 3).await;
+    stacks::until(&world, "the stack is replaced", || of_type(&world.journal(), "StackWarm").len() == 3).await;
     assert_eq!(running(files.path()).len(), 3);
 
     let pid = std::fs::read_to_string(files.path().join("running").join(&stack)).unwrap();
@@ -201,7 +155,7 @@ async fn a_script_makes_stacks_that_are_processes() {
     world.clock.advance(Duration::from_secs(60));
     let failed = world.wait_for_event("StackFailed").await;
     assert_eq!((&failed["stackId"], &failed["state"]), (&json!(known[0]), &json!("WARM")));
-    until(&world, "it is replaced", || of_type(&world.journal(), "StackWarm").len() == 4).await;
+    stacks::until(&world, "it is replaced", || of_type(&world.journal(), "StackWarm").len() == 4).await;
     let left = running(files.path());
     assert_eq!(left.len(), 2, "{left:?}");
     assert!(!left.contains(&"lab-stranger".to_owned()));
@@ -210,7 +164,7 @@ async fn a_script_makes_stacks_that_are_processes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_granted_fails_and_says_which_lines_grant_it() {
-    let world = World::new(&RULES.replace("GRANTS", ""), &[("stack-manager", &plugin("stack-manager"))]).await;
+    let world = World::new(&stacks::rules(&["LAB"], POOL), &[("stack-manager", &plugin("stack-manager"))]).await;
     let failed = world.wait_for_event("StackFailed").await;
     let reason = failed["reason"].as_str().unwrap();
     assert!(reason.contains("in rules.toml write: [plugins.stack-manager.commands.create] program ="), "{reason}");
@@ -280,14 +234,4 @@ fn sleeper() -> String {
     let mut sleeper = std::process::Command::new("/bin/sh");
     let output = sleeper.args(["-c", "sleep 600 >/dev/null 2>&1 & echo $!"]).output().unwrap();
     String::from_utf8(output.stdout).unwrap()
-}
-
-/// Lets a second pass again and again, so that polls come, until a condition holds.
-async fn until(world: &World, what: &str, condition: impl Fn() -> bool) {
-    let started = Instant::now();
-    while !condition() {
-        assert!(started.elapsed() < PATIENCE, "it does not come to this: {what}");
-        world.clock.advance(Duration::from_secs(1));
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
