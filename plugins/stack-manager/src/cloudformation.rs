@@ -8,6 +8,7 @@ mod answer;
 mod query;
 mod settings;
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests;
 
 use serde_json::Value;

@@ -179,3 +179,72 @@ fn read<T: for<'de> Deserialize<'de>>(name: &str, outcome: &Outcome) -> Result<T
     serde_json::from_str(&outcome.stdout)
         .map_err(|error| Error::Failed(format!("the command `{name}` wrote no answer that is understood: {error}")))
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use std::time::Duration;
+
+    use trialbridge_plugin::testing::World;
+
+    use super::*;
+    use crate::StackManager;
+
+    /// A world in which a stack was ordered that commands make, and what was said when these outcomes had come.
+    fn ordered(command: &Value, outcomes: &[(&str, i32, &str)]) -> (World<StackManager>, Vec<(String, Value)>) {
+        let mut world = World::<StackManager>::new();
+        world.folder("stacks");
+        world.configure(json!({ "pools": { "LAB": { "warm": 1, "command": command } } }));
+        for (name, code, stdout) in outcomes {
+            world.answer_command(name, Outcome::new(*code, *stdout));
+        }
+        world.handle("trialbridge", "Scheduled Event", json!({})).unwrap();
+        let mut said = settle(&mut world);
+        for _ in 0..2 {
+            world.advance(Duration::from_secs(30));
+            said.extend(settle(&mut world));
+        }
+        (world, said)
+    }
+
+    fn settle(world: &mut World<StackManager>) -> Vec<(String, Value)> {
+        let own = ["StackCreateRequested", "StackDeleteRequested", "StackPollDue", "ReconcileContinued"];
+        let said = world.settle(|event| own.contains(&event.detail_type.as_str())).unwrap();
+        said.iter().map(|event| (event.detail_type.clone(), event.read().unwrap())).collect()
+    }
+
+    fn names(said: &[(String, Value)]) -> Vec<&str> {
+        said.iter().map(|(name, _)| name.as_str()).collect()
+    }
+
+    #[test]
+    fn commands_are_told_what_they_need_and_believed_what_they_say() {
+        let ready = r#"{"state":"ready","url":"https://t.example/"}"#;
+        let outcomes = [("up", 75, ""), ("up", 0, ""), ("how", 0, r#"{"state":"creating"}"#), ("how", 0, ready)];
+        let (world, said) = ordered(&json!({ "create": "up", "status": "how" }), &outcomes);
+        assert_eq!(names(&said), ["StackCreated"]);
+        let mut world = world;
+        world.advance(Duration::from_secs(30));
+        let said = settle(&mut world);
+        assert_eq!((names(&said), &said[0].1["url"]), (vec!["StackWarm"], &json!("https://t.example/")));
+        let id = world.keys("stacks")[0];
+        let told: Vec<_> =
+            world.commands().iter().map(|command| (command.name.as_str(), command.parameters.as_str())).collect();
+        let (up, how) = (format!(r#"{{"stackId":"{id}","type":"LAB"}}"#), format!(r#"{{"stackId":"{id}"}}"#));
+        assert_eq!(told, [("up", up.as_str()), ("up", &up), ("how", &how), ("how", &how)]);
+    }
+
+    #[test]
+    fn without_a_status_a_stack_is_ready_when_it_is_created() {
+        let created = [("create", 0, r#"{"state":"ready","url":"https://t.example/"}"#)];
+        assert_eq!(names(&ordered(&json!({}), &created).1), ["StackCreated", "StackWarm"]);
+        let (_, said) = ordered(&json!({}), &[("create", 0, r#"{"state":"creating"}"#), ("delete", 0, "")]);
+        assert_eq!(names(&said), ["StackFailed", "StackDeleted"]);
+        assert!(said[0].1["reason"].as_str().unwrap().ends_with("name it: status = \"...\""));
+        let (_, said) = ordered(&json!({}), &[("create", 0, ""), ("delete", 0, "")]);
+        assert!(said[0].1["reason"].as_str().unwrap().ends_with("is ready and has no URL"));
+        // Nothing is granted: the reason says what to write.
+        let (_, said) = ordered(&json!({}), &[]);
+        assert!(said[0].1["reason"].as_str().unwrap().contains("[plugins.stack-manager.commands.create]"));
+    }
+}

@@ -147,13 +147,16 @@ impl Provider for Directory {
     }
 
     fn discard(&mut self, found: &Found) -> Result<(), provider::Error> {
-        Ok(match found.extent {
+        match found.extent {
             Extent::Whole => self.remove(&found.stack_id)?,
             Extent::Part => match fs::remove_dir_all(self.stacks.join(&found.name)) {
-                Err(error) if error.kind() != ErrorKind::NotFound => Err(at(&self.stacks.join(&found.name), &error))?,
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(at(&self.stacks.join(&found.name), &error).into());
+                }
                 _ => {}
             },
-        })
+        }
+        Ok(())
     }
 }
 
