@@ -168,6 +168,7 @@ async fn what_is_not_granted_fails_and_says_which_lines_grant_it() {
     let failed = world.wait_for_event("StackFailed").await;
     let reason = failed["reason"].as_str().unwrap();
     assert!(reason.contains("in rules.toml write: [plugins.stack-manager.commands.create] program ="), "{reason}");
+    world.wait_for("nothing is left of it", |journal| of_type(journal, "StackDeleted").len() == 2).await;
     world.host.shutdown().await;
 }
 

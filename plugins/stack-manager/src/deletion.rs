@@ -71,6 +71,19 @@ pub(crate) fn condemn(host: &Host, stack_id: &str, mut stack: Stack) -> Result<(
     retire(host, stack_id, stack)
 }
 
+/// Tries once more to delete a stack that was left to the operator.
+///
+/// # Errors
+///
+/// Those of the host.
+pub(crate) fn retry(host: &Host, stack_id: &str, mut stack: Stack) -> Result<(), Failure> {
+    stack.state = State::Deleting;
+    stack.failures = 0;
+    stack.poll_at = Some(host.now());
+    host.kv(STACKS).set(stack_id, &stack)?;
+    request(host, "StackDeleteRequested", stack_id, &stack.trial_type)
+}
+
 /// Forgets a stack that is gone although nobody deleted it, and says so.
 ///
 /// # Errors
@@ -139,6 +152,11 @@ fn remove(host: &Host, providers: &mut impl Providers, stack_id: &str, mut stack
             stack = begun(stack);
             wait(host, stack_id, stack, INTERVAL)
         }
+        // The provider never had it, and asking again is of no use. Should there be something all the same, it is found as unknown.
+        Err(Error::Refused(reason)) if !stack.created => {
+            host.warn("cannot delete what was never created", &[("stackId", stack_id), ("reason", &reason)]);
+            forget(host, stack_id, stack)
+        }
         Err(Error::Busy(reason)) => {
             host.warn("cannot delete a stack yet", &[("stackId", stack_id), ("reason", &reason)]);
             stack = begun(stack);
@@ -167,7 +185,7 @@ fn failed(
         let fields = [("stackId", stack_id), ("reason", reason)];
         host.log(trialbridge_plugin::Level::Error, "gave up to delete a stack; delete it by hand", &fields);
         stack.state = State::Failed;
-        stack.poll_at = None;
+        stack.poll_at = Some(host.now());
         return Ok(host.kv(STACKS).set(stack_id, &stack)?);
     }
     // The next one begins now: what comes of it is seen later.

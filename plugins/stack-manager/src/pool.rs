@@ -232,6 +232,7 @@ fn order(host: &Host, trial_type: &str, pool: &Pool) -> Result<(), Failure> {
         trial_id: None,
         provider: pool.kind.clone(),
         created: false,
+        missing: false,
         poll_at: None,
         polls: 0,
         failures: 0,

@@ -11,12 +11,18 @@ use serde_json::{Map, json};
 use trialbridge_plugin::{Failure, Host, permanent, retry};
 
 use crate::config::{Config, UnknownStacks};
-use crate::deletion::{forget, lose, retire};
+use crate::deletion::{self, forget, lose, retire};
 use crate::polling::PATIENCE;
 use crate::pool::{self, Budget, CHANGES_OF_STACK};
 use crate::provider::{Error, Extent, Found, Kind, Providers, Status};
 use crate::record::{STACKS, Stack, State};
-use crate::said::{emit, request};
+use crate::said::{emit, fail, request};
+
+/// After so long, what could not be deleted is tried once more, in milliseconds.
+const DAY: u64 = 24 * 60 * 60 * 1000;
+
+/// What is said of a stack that went by other hands.
+const GONE: &str = "it is gone, and nobody here deleted it";
 
 /// Where a run begins.
 pub(crate) const BEGINNING: &str = "folders/";
@@ -180,7 +186,7 @@ fn mend_one(
     providers: &mut impl Providers,
     existing: &Existing,
     stack_id: String,
-    stack: Stack,
+    mut stack: Stack,
 ) -> Result<usize, Failure> {
     let is_old = |since: u64| host.now().saturating_sub(since) > PATIENCE;
     match stack.state {
@@ -192,17 +198,8 @@ fn mend_one(
             request(host, "StackDeleteRequested", &stack_id, &stack.trial_type)?;
             Ok(1)
         }
-        State::Warm if existing.lacks(&stack_id, &stack.provider) => {
-            // Lists may be somewhat old, and a stack by itself is not.
-            match providers.provider(host, &stack.provider).status(&stack_id) {
-                Ok(Status::Absent | Status::Deleting) => {}
-                Ok(_) => return Ok(0),
-                Err(error) => {
-                    host.warn("cannot look for a stack", &[("stackId", &stack_id), ("reason", error.reason())]);
-                    return Ok(0);
-                }
-            }
-            lose(host, &stack_id, &stack, "it is gone, and nobody here deleted it")?;
+        State::Warm if existing.lacks(&stack_id, &stack.provider) && is_gone(host, providers, &stack_id, &stack) => {
+            lose(host, &stack_id, &stack, GONE)?;
             Ok(CHANGES_OF_STACK)
         }
         State::Failed if existing.lacks(&stack_id, &stack.provider) => {
@@ -213,7 +210,33 @@ fn mend_one(
             retire(host, &stack_id, stack)?;
             Ok(CHANGES_OF_STACK)
         }
+        // Its trial goes on: who sees it can say what becomes of that.
+        State::Assigned
+            if !stack.missing
+                && existing.lacks(&stack_id, &stack.provider)
+                && is_gone(host, providers, &stack_id, &stack) =>
+        {
+            stack.missing = true;
+            host.kv(STACKS).set(&stack_id, &stack)?;
+            fail(host, &stack_id, &stack, GONE)?;
+            Ok(2)
+        }
+        State::Failed if stack.poll_at.is_none_or(|at| host.now().saturating_sub(at) > DAY) => {
+            deletion::retry(host, &stack_id, stack)?;
+            Ok(2)
+        }
         State::Creating | State::Warm | State::Assigned | State::Deleting | State::Failed => Ok(0),
+    }
+}
+
+/// Whether a stack is gone that its provider did not list. Lists may be somewhat old, and a stack by itself is not.
+fn is_gone(host: &Host, providers: &mut impl Providers, stack_id: &str, stack: &Stack) -> bool {
+    match providers.provider(host, &stack.provider).status(stack_id) {
+        Ok(status) => matches!(status, Status::Absent | Status::Deleting),
+        Err(error) => {
+            host.warn("cannot look for a stack", &[("stackId", stack_id), ("reason", error.reason())]);
+            false
+        }
     }
 }
 
@@ -228,7 +251,7 @@ impl Existing {
         stacks: impl Iterator<Item = &'a Stack>,
     ) -> Result<Self, Failure> {
         let mut existing = BTreeMap::new();
-        for stack in stacks.filter(|stack| matches!(stack.state, State::Warm | State::Failed)) {
+        for stack in stacks.filter(|stack| matches!(stack.state, State::Warm | State::Assigned | State::Failed)) {
             if existing.contains_key(&stack.provider) {
                 continue;
             }

@@ -69,6 +69,9 @@ pub(crate) struct Stack {
     /// Whether the provider has taken the order, and StackCreated was said.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) created: bool,
+    /// Whether it is gone while it belongs to a trial, and StackFailed was said.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) missing: bool,
     /// When somebody is to look how far it is, in milliseconds since the epoch: the poll that is on its way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) poll_at: Option<u64>,

@@ -74,6 +74,19 @@ fn a_warm_stack_without_folder_is_replaced() {
 }
 
 #[test]
+fn a_stack_that_goes_while_a_trial_has_it_is_said_once() {
+    let mut world = warm(1);
+    world.reserve("t1");
+    world.folders.all.clear();
+    world.keep(0);
+    world.reconcile();
+    let said = world.settle();
+    assert_eq!(names_of(&said), "StackFailed*1");
+    assert_eq!((&said[0].1["state"], &said[0].1["trialId"]), (&json!("ASSIGNED"), &json!("t1")));
+    check(&mut world, "", "1 assigned, 0 pooled, 0 folders");
+}
+
+#[test]
 fn the_stack_of_a_trial_that_is_gone_goes_too() {
     let mut world = warm(1);
     world.reserve("t1");

@@ -113,10 +113,14 @@ fn a_deletion_that_fails_is_said_tried_again_and_left_to_the_operator() {
     assert_eq!(names_of(&said), "StackFailed*8");
     assert!(said.iter().all(|(_, detail)| detail["state"] == "DELETING" && detail["reason"] == "DELETE_FAILED"));
     assert_eq!(world.count(), "1 failed, 0 pooled, 1 folders");
-    // Somebody deletes it.
-    world.folders.all.clear();
+    // A day later it is tried once more.
+    world.advance(Duration::from_secs(24 * 3600));
     world.reconcile();
-    let said = world.settle();
+    assert_eq!(names_of(&world.settle()), "StackFailed*1");
+    // Somebody deletes it.
+    world.advance(Duration::from_secs(1));
+    world.folders.all.clear();
+    let said = pass(&mut world, Duration::from_secs(1800));
     assert_eq!((names_of(&said).as_str(), &said[0].1["state"]), ("StackDeleted*1", &json!("WARM")));
 }
 
