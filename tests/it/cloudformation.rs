@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
@@ -22,6 +21,9 @@ const TRIALS: usize = 50;
 
 /// How many stacks are kept warm for them.
 const WARM: usize = 8;
+
+/// How often the daemon is killed.
+const KILLS: usize = 6;
 
 /// A queue whose URL is that of the stack.
 const TEMPLATE: &str =
@@ -166,14 +168,18 @@ async fn a_daemon_that_is_killed_while_stacks_are_made_loses_none() {
     let moto = Moto::start().await;
     let folder = tempfile::tempdir().unwrap();
     let (config, data) = (folder.path().join("rules.toml"), folder.path().join("data"));
-    let rules = stacks::rules(&["CLOUD"], &settings(moto.port, &pool("CLOUD", 20, moto.port, "")));
+    let rules =
+        stacks::rules(&["CLOUD"], &settings(moto.port, &pool("CLOUD", 20, moto.port, "concurrent-creations = 3")));
     std::fs::write(&config, rules).unwrap();
-    // The moments are random, and differ from run to run; what must hold does not.
-    let mut random = rand::rngs::StdRng::from_os_rng();
-    for _ in 0..6 {
+    for round in 0..KILLS {
         let mut daemon = Process::start(&config, &repository().join("plugins"), &data);
-        tokio::time::sleep(Duration::from_millis(random.random_range(50..600))).await;
+        let started = Instant::now();
+        // What is under way by then differs from run to run; what must hold does not.
+        while moto.stacks().await.len() < 1 + 2 * round {
+            assert!(started.elapsed() < PATIENCE, "no stack is made");
+        }
         daemon.kill();
+        assert!(moto.stacks().await.len() < 20, "it is killed while stacks are made");
     }
     let daemon = Process::start(&config, &repository().join("plugins"), &data);
     let started = Instant::now();

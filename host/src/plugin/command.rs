@@ -171,6 +171,7 @@ fn ending(status: ExitStatus) -> Result<i32, String> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::path::Path;
     use std::time::Instant;
 
     use super::*;
@@ -216,6 +217,19 @@ mod tests {
         rustix::process::kill_process(pid, Signal::KILL).expect("it runs still");
     }
 
+    /// Waits until the process is gone whose id a script has written. Nobody waits for it but the first process, so it may stay for a moment
+    /// as a zombie.
+    async fn ends(file: &Path) {
+        let id = std::fs::read_to_string(file).expect("the script began");
+        let lives =
+            || std::fs::read_to_string(format!("/proc/{}/stat", id.trim())).is_ok_and(|it| !it.contains(") Z "));
+        let started = Instant::now();
+        while lives() {
+            assert!(started.elapsed() < Duration::from_secs(20), "process {id} lives");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     #[tokio::test]
     async fn a_process_beyond_its_limits_is_killed_with_its_children() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -223,17 +237,11 @@ mod tests {
         let script = format!("sleep 300 & echo $! > {}; wait", file.display());
         let slow = Command { time: Duration::from_millis(500), ..shell(&script) };
         check(&slow, Err("it was killed after 500ms, its time limit"), "", "").await;
-        let child = std::fs::read_to_string(&file).expect("the script began");
-        // Nobody waits for it but the first process, so it may stay for a moment as a zombie.
-        let is_gone = || match std::fs::read_to_string(format!("/proc/{}/stat", child.trim())) {
-            Ok(stat) => stat.contains(") Z "),
-            Err(_) => true,
-        };
-        let started = Instant::now();
-        while !is_gone() {
-            assert!(started.elapsed() < Duration::from_secs(20), "process {child} lives");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        ends(&file).await;
+        // The handler or the daemon ends before.
+        let dropped = shell(&script);
+        tokio::time::timeout(Duration::from_millis(500), run(&dropped, Vec::new())).await.expect_err("it goes on");
+        ends(&file).await;
         let flood = shell("while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done");
         let outcome = run(&flood, Vec::new()).await.expect("it starts");
         assert_eq!(outcome.ending, Err("it was killed because it wrote more than 1000 bytes".to_owned()));
