@@ -54,6 +54,7 @@ poll-interval = "500ms"
 {more}
 [plugins.stack-manager.config.pools.{name}.cloudformation]
 endpoint = "http://127.0.0.1:{port}"
+owner = "trials-test"
 template-body = '{TEMPLATE}'
 tags = {{ Team = "trials & co" }}
 "#

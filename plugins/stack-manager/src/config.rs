@@ -144,6 +144,10 @@ mod tests {
             ".pools.ACS]: endpoint = \"cloudformation\" must be like \"https://cloudformation.eu-central-1.amazonaws.com\"",
         );
         check(
+            r#"{"pools":{"ACS":{"warm":3,"cloudformation":{"endpoint":"https://c","template-url":"https://b/t"}}}}"#,
+            ".pools.ACS]: cloudformation needs an owner that no other daemon in the account has; write owner = \"trials-production\"",
+        );
+        check(
             r#"{"pools":{"ACS":{"warm":3,"cloudformation":{"endpoint":"https://c"}}}}"#,
             ".pools.ACS]: cloudformation needs a template; write either template-body or template-url",
         );

@@ -87,9 +87,13 @@ impl Written {
         {
             return Err(format!("parameters: {parameter} is {value}, and must be a text, a number or a boolean"));
         }
+        // There is no default, because two daemons with one would delete each other's stacks as unknown.
+        let Some(owner) = self.owner.filter(|owner| (1..=128).contains(&owner.len())) else {
+            return Err("cloudformation needs an owner that no other daemon in the account has; write owner = \"trials-production\"".to_owned());
+        };
         let account = Account {
             endpoint: endpoint.trim_end_matches('/').to_owned(),
-            owner: self.owner.unwrap_or_else(|| "trialbridge".to_owned()),
+            owner,
             url_output: self.url_output.unwrap_or_else(|| "Url".to_owned()),
         };
         let template = Template {

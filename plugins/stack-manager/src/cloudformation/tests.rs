@@ -18,6 +18,7 @@ fn ordered() -> (World<StackManager>, String) {
     world.folder("stacks");
     world.configure(json!({ "pools": { "CLOUD": { "warm": 1, "cloudformation": {
         "endpoint": ENDPOINT,
+        "owner": "trials-test",
         "template-url": "https://bucket.s3.amazonaws.com/trial.yaml",
         "parameters": { "Name": "trial of {{type}}: {{stackId}}", "Size": 2 },
         "tags": { "Team": "trials & co" },
@@ -106,7 +107,7 @@ fn a_stack_is_created_polled_warm_with_its_output_and_deleted() {
         ("Parameters.member.2.ParameterKey", "Size".to_owned()),
         ("Parameters.member.2.ParameterValue", "2".to_owned()),
         ("Tags.member.1.Key", "trialbridge:owner".to_owned()),
-        ("Tags.member.1.Value", "trialbridge".to_owned()),
+        ("Tags.member.1.Value", "trials-test".to_owned()),
         ("Tags.member.2.Key", "trialbridge:stack-id".to_owned()),
         ("Tags.member.2.Value", id.clone()),
         ("Tags.member.3.Key", "trialbridge:type".to_owned()),
