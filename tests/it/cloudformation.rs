@@ -29,7 +29,8 @@ const KILLS: usize = 6;
 const TEMPLATE: &str =
     r#"{"Resources":{"Queue":{"Type":"AWS::SQS::Queue"}},"Outputs":{"Url":{"Value":{"Ref":"Queue"}}}}"#;
 
-/// The rest of the tables of stack-manager: a destination that the host signs for, and pools.
+/// The rest of the tables of stack-manager: a destination that the host signs for, and pools. moto takes any credentials; these are not the name of
+/// the project, because a secret is taken out of answers wherever it stands.
 fn settings(port: u16, pools: &str) -> String {
     format!(
         r#"
@@ -38,8 +39,8 @@ http = [{{ url = "http://127.0.0.1:{port}", methods = ["POST"], time = "30s", si
 {pools}
 
 [secrets]
-aws-id = {{ env = "CARGO_PKG_NAME" }}
-aws-key = {{ env = "CARGO_PKG_VERSION" }}
+aws-id = {{ env = "CARGO_PKG_LICENSE" }}
+aws-key = {{ env = "CARGO_PKG_LICENSE" }}
 "#
     )
 }
@@ -110,6 +111,36 @@ async fn fifty_trials_leave_the_warm_stacks_and_no_others() {
     world.settle().await;
     assert_eq!(moto.stacks().await, warm(&world));
     assert_eq!(world.dead_letters().await, [Value::Null; 0]);
+
+    // One goes and two come by other hands: one of them is marked as if it were this daemon's, and the other is somebody else's.
+    let gone = warm(&world).remove(0);
+    moto.ask("DeleteStack", &[("StackName", &gone)]).await;
+    for (name, owner) in [("trialbridge-cloud-stranger", "trials-test"), ("trialbridge-cloud-other", "trials-other")] {
+        let stack_id = name.strip_prefix("trialbridge-").unwrap();
+        let mut stack = vec![("StackName", name), ("TemplateBody", TEMPLATE)];
+        stack.extend([("Tags.member.1.Key", "trialbridge:owner"), ("Tags.member.1.Value", owner)]);
+        stack.extend([("Tags.member.2.Key", "trialbridge:stack-id"), ("Tags.member.2.Value", stack_id)]);
+        moto.ask("CreateStack", &stack).await;
+    }
+    world.clock.advance(Duration::from_secs(60));
+    let failed = world.wait_for_event("StackFailed").await;
+    assert_eq!(
+        (format!("trialbridge-{}", failed["stackId"].as_str().unwrap()), &failed["state"]),
+        (gone, &json!("WARM"))
+    );
+    let started = Instant::now();
+    loop {
+        let mut expected = warm(&world);
+        expected.push("trialbridge-cloud-other".to_owned());
+        expected.sort();
+        let listed = moto.stacks().await;
+        if listed == expected && listed.len() == WARM + 1 {
+            break;
+        }
+        assert!(started.elapsed() < PATIENCE, "{listed:?} are there, and {expected:?} should be");
+        world.clock.advance(Duration::from_secs(10));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     world.host.shutdown().await;
 }
 

@@ -42,22 +42,30 @@ impl Moto {
 
     /// The names of the stacks that there are, sorted.
     pub(crate) async fn stacks(&self) -> Vec<String> {
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
-        let (mut names, mut next) = (Vec::new(), String::new());
+        let (mut names, mut next) = (Vec::new(), None);
         loop {
-            let scope = "AWS4-HMAC-SHA256 Credential=x/20200513/eu-central-1/cloudformation/aws4_request, SignedHeaders=host, Signature=x";
-            let request = client.post(format!("http://127.0.0.1:{}/", self.port)).header("Authorization", scope);
-            let request = request.header("Content-Type", "application/x-www-form-urlencoded");
-            let body = format!("Action=DescribeStacks&Version=2010-05-15{next}");
-            let text = request.body(body).send().await.unwrap().text().await.unwrap();
+            let token = next.as_ref().map(|token: &String| ("NextToken", token.as_str()));
+            let text = self.ask("DescribeStacks", &token.into_iter().collect::<Vec<_>>()).await;
             names.extend(between(&text, "<StackName>", "</StackName>"));
-            match between(&text, "<NextToken>", "</NextToken>").into_iter().next() {
-                Some(token) => next = format!("&NextToken={token}"),
-                None => break,
+            next = between(&text, "<NextToken>", "</NextToken>").into_iter().next();
+            if next.is_none() {
+                names.sort();
+                return names;
             }
         }
-        names.sort();
-        names
+    }
+
+    /// Does something that the daemon knows nothing of. The text of the answer.
+    pub(crate) async fn ask(&self, action: &str, parameters: &[(&str, &str)]) -> String {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("Action", action).append_pair("Version", "2010-05-15").extend_pairs(parameters);
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
+        let scope = "AWS4-HMAC-SHA256 Credential=x/20200513/eu-central-1/cloudformation/aws4_request, SignedHeaders=host, Signature=x";
+        let request = client.post(format!("http://127.0.0.1:{}/", self.port)).header("Authorization", scope);
+        let request = request.header("Content-Type", "application/x-www-form-urlencoded").body(form.finish());
+        let answer = request.send().await.unwrap();
+        assert!(answer.status().is_success(), "{action}: {}", answer.status());
+        answer.text().await.unwrap()
     }
 }
 
