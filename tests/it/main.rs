@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should say so at once")]
 
 mod authoring;
+mod cloudformation;
+mod commands;
 mod crash;
 mod daemon;
 mod egress;

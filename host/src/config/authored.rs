@@ -205,6 +205,16 @@ pub struct Plugin {
     /// http = ["https://*.example.com:8443", { url = "https://hooks.slack.com/services/", methods = ["POST"], secrets = ["slack"] }]
     /// ```
     pub http: Vec<Destination>,
+    /// The programs of the operator that it may have run, each under the name it calls it. The program gets its arguments as they are
+    /// written, and what the plugin has to say on its standard input, as a JSON object of the parameters that are named here.
+    ///
+    /// ```toml
+    /// [plugins.stack-manager.commands.create]
+    /// program = "/usr/local/bin/stack"
+    /// arguments = ["create"]
+    /// parameters = ["stackId", "type"]
+    /// ```
+    pub commands: Named<Command>,
     /// The folders it sees, each under its name: `/templates`.
     ///
     /// ```toml
@@ -353,6 +363,56 @@ pub struct Destination {
     pub response_size: Option<Spanned<Bytes>>,
 }
 
+/// A program that a plugin may have run. No shell reads any of it. It has a process group of its own, which is killed if it takes too
+/// long or writes too much, and when the handler or the daemon ends meanwhile. What it leaves running when it ends stays.
+///
+/// The name has 1 to 63 lower-case letters, digits and `-`, and begins with a letter or digit.
+#[derive(Clone, Debug)]
+pub struct Command {
+    /// The program, with its path. Required.
+    ///
+    /// ```toml
+    /// program = "/usr/local/bin/stack"
+    /// ```
+    pub program: Spanned<String>,
+    /// Its arguments. Default: none.
+    ///
+    /// ```toml
+    /// arguments = ["create", "--quiet"]
+    /// ```
+    pub arguments: Vec<Spanned<String>>,
+    /// What the plugin may tell it on its standard input: names of members of a JSON object. Default: none.
+    ///
+    /// ```toml
+    /// parameters = ["stackId", "type"]
+    /// ```
+    pub parameters: Vec<Spanned<String>>,
+    /// Its environment: `"NAME"` for a variable of the daemon's, `"NAME=value"` for another. Default: none at all, not even `PATH`.
+    ///
+    /// ```toml
+    /// environment = ["HOME", "PATH=/usr/bin:/bin"]
+    /// ```
+    pub environment: Vec<Spanned<String>>,
+    /// The folder it runs in. Default: `"/"`.
+    ///
+    /// ```toml
+    /// folder = "compose"
+    /// ```
+    pub folder: Option<Spanned<String>>,
+    /// The longest it may run: `"1ms"` to `"1h"`, and no longer than the plugin's handlers may last. Default: `"60s"`, or what those may.
+    ///
+    /// ```toml
+    /// time = "30s"
+    /// ```
+    pub time: Option<Spanned<Duration>>,
+    /// The most it may write to standard output, and as much to standard error: `"1"` to `"16MiB"`. Default: `"64KiB"`.
+    ///
+    /// ```toml
+    /// output = "1MiB"
+    /// ```
+    pub output: Option<Spanned<Bytes>>,
+}
+
 /// How requests are signed.
 #[derive(Clone, Debug)]
 pub struct Sign {
@@ -444,6 +504,12 @@ pub struct Limits {
     /// http-requests = 4
     /// ```
     pub http_requests: Option<Spanned<u32>>,
+    /// The most commands that all its handlers together may have under way, and beyond which they wait: 1 to 256. Default: 4.
+    ///
+    /// ```toml
+    /// commands = 1
+    /// ```
+    pub commands: Option<Spanned<u32>>,
 }
 
 /// A size in bytes.

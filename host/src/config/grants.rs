@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use super::command::Command;
 use super::destination::Destination;
 
 /// What a plugin may touch. The default is nothing.
@@ -16,6 +17,8 @@ pub struct Grants {
     pub emit: BTreeSet<String>,
     /// Where its HTTP requests may go.
     pub http: Vec<Destination>,
+    /// The programs it may have run, by the names it calls them.
+    pub commands: BTreeMap<String, Command>,
     /// The folders it sees, by the name it sees them under.
     pub folders: BTreeMap<String, Folder>,
 }

@@ -8,10 +8,11 @@
 //! * `compile`: authored ─► [`Config`], or what is wrong with its meaning
 //! * [`Diagnostics`]: everything that is wrong, with file, line, column and a caret
 //!
-//! And the words both sides use: [`duration`], [`size`], `name`, [`grants`], [`destination`], `settings`.
+//! And the words both sides use: [`duration`], [`size`], `name`, [`grants`], [`destination`], [`command`], `settings`.
 
 pub mod address;
 pub mod authored;
+pub mod command;
 mod compile;
 pub mod destination;
 pub mod diagnostics;
@@ -35,6 +36,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::command::Command;
 pub use self::destination::{AwsSignature, Destination};
 pub use self::diagnostics::{Diagnostic, Diagnostics};
 pub use self::grants::{Access, Folder, Grants};

@@ -28,6 +28,18 @@ pub(super) const FOLDER: Grammar = lower_case("the name of a folder");
 /// Targets of a rule.
 pub(super) const TARGET: Grammar = lower_case("the id of a target");
 
+/// Commands.
+pub(super) const COMMAND: Grammar = lower_case("the name of a command");
+
+/// Parameters of commands: what a member of a JSON object may be called.
+pub(super) const PARAMETER: Grammar = Grammar {
+    what: "the name of a parameter",
+    first: |character| character.is_ascii_alphabetic(),
+    rest: |character| character.is_ascii_alphanumeric() || "_-".contains(character),
+    longest: 63,
+    help: "use 1 to 63 letters, digits, `_` and `-`, beginning with a letter",
+};
+
 /// Secrets.
 pub(super) const SECRET: Grammar = lower_case("the name of a secret");
 

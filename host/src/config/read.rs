@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use super::authored::{
-    Aws, Bytes, Config, Deliveries, Destination, Folder, InputTransformer, Instances, Journal, Limits, Named, Plugin,
-    Rule, Secret, Sign, Spanned, Stacks, Target, TrialType, Trust,
+    Aws, Bytes, Command, Config, Deliveries, Destination, Folder, InputTransformer, Instances, Journal, Limits, Named,
+    Plugin, Rule, Secret, Sign, Spanned, Stacks, Target, TrialType, Trust,
 };
 use super::diagnostics::{Problem, Problems};
 use super::grants::Access;
@@ -83,6 +83,7 @@ impl Read for Plugin {
             trials: table.optional("trials"),
             emit: table.optional("emit").unwrap_or_default(),
             http: table.optional("http").unwrap_or_default(),
+            commands: table.optional("commands").unwrap_or_default(),
             folders: table.optional("folders").unwrap_or_default(),
             config: table.optional("config").unwrap_or_default(),
             limits: table.optional("limits"),
@@ -172,6 +173,21 @@ impl Read for Destination {
     }
 }
 
+impl Read for Command {
+    fn read(value: &Value, problems: &mut Problems) -> Option<Self> {
+        let mut table = Table::open(value, problems)?;
+        let program = table.required("program", "\"/usr/local/bin/stack\"");
+        let arguments = table.optional("arguments").unwrap_or_default();
+        let parameters = table.optional("parameters").unwrap_or_default();
+        let environment = table.optional("environment").unwrap_or_default();
+        let folder = table.optional("folder");
+        let time = table.optional("time");
+        let output = table.optional("output");
+        table.close()?;
+        Some(Self { program: program?, arguments, parameters, environment, folder, time, output })
+    }
+}
+
 impl Read for Sign {
     fn read(value: &Value, problems: &mut Problems) -> Option<Self> {
         let mut table = Table::open(value, problems)?;
@@ -212,6 +228,7 @@ impl Read for Limits {
             time: table.optional("time"),
             output: table.optional("output"),
             http_requests: table.optional("http-requests"),
+            commands: table.optional("commands"),
         };
         table.close()?;
         Some(limits)

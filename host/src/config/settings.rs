@@ -37,6 +37,8 @@ pub struct Limits {
     pub output: u64,
     /// The most HTTP requests that the plugin, not one instance of it, may have under way: 1 to 1024.
     pub http_requests: u32,
+    /// The most commands that the plugin may have under way: 1 to 256.
+    pub commands: u32,
 }
 
 /// Whether instances are kept for later calls.
@@ -80,8 +82,8 @@ impl Default for Instances {
 }
 
 impl Default for Limits {
-    /// 64 MiB, 10 seconds, 1 MiB, 16 requests.
+    /// 64 MiB, 10 seconds, 1 MiB, 16 requests, 4 commands.
     fn default() -> Self {
-        Self { memory: 64 << 20, time: Duration::from_secs(10), output: 1 << 20, http_requests: 16 }
+        Self { memory: 64 << 20, time: Duration::from_secs(10), output: 1 << 20, http_requests: 16, commands: 4 }
     }
 }

@@ -137,7 +137,8 @@ fn everything_can_be_set() {
             { url = "https://api.example.org/v1/", methods = ["PUT"], addresses = ["10.0.0.0/8"], secrets = ["hook"], time = "1s", request-size = 0, response-size = "64MiB", sign = { aws = { service = "sqs", region = "eu-central-1", access-key-id = "hook", secret-access-key = "hook", session-token = "hook" } } },
         ]
         folders = { here = { path = "sub", access = "read" }, all = { path = "${data}", access = "read-write" }, abs = { path = "/x", access = "read" } }
-        limits = { memory = "1MiB", time = "500ms", output = 2048, http-requests = 1024 }
+        commands = { go = { program = "bin/go", arguments = ["a b", "$c"], parameters = ["stackId"], environment = ["HOME", "A=b=c"], folder = "${data}", time = "400ms", output = "1MiB" }, plain = { program = "/bin/true" } }
+        limits = { memory = "1MiB", time = "500ms", output = 2048, http-requests = 1024, commands = 2 }
         isolation = "per-event"
         instances = { warm = 2, idle-time = "1m" }
         concurrency = 1
@@ -181,7 +182,19 @@ fn everything_can_be_set() {
         (Duration::from_secs(1), 0, 64 << 20)
     );
     assert_eq!(destination.all_secrets().map(Secret::expose).collect::<Vec<_>>(), ["trialbridge"; 4]);
-    assert_eq!(plugin.limits.http_requests, 1024);
+    assert_eq!((plugin.limits.http_requests, plugin.limits.commands), (1024, 2));
+    let command = &plugin.grants.commands["go"];
+    assert_eq!(command.program, Path::new("/etc/trialbridge/bin/go"));
+    assert_eq!((command.arguments.join("|").as_str(), command.parameters.contains("stackId")), ("a b|$c", true));
+    let variables = command.environment.iter().map(|variable| (variable.name.as_str(), variable.value.as_deref()));
+    assert_eq!(variables.collect::<Vec<_>>(), [("HOME", None), ("A", Some("b=c"))]);
+    assert_eq!((command.time, command.output), (Duration::from_millis(400), 1 << 20));
+    assert_eq!(command.folder, Path::new("/var/lib/trialbridge"));
+    let plain = &plugin.grants.commands["plain"];
+    assert_eq!(
+        (plain.time, plain.output, plain.folder.as_path()),
+        (Duration::from_millis(500), 64 << 10, Path::new("/"))
+    );
     assert!(config.trust("p").is_some_and(|trust| trust.keys.is_empty() && trust.sha256[0].starts_with("9f86d0")));
     assert_eq!(config.trust("q").map(|trust| trust.required), Some(1));
     let path = |name: &str| plugin.grants.folders[name].path.display().to_string();

@@ -204,6 +204,7 @@ impl Context {
             memory: 0,
             touched: Touched::default(),
             requests: Vec::new(),
+            commands: Vec::new(),
         }
     }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::record::DeliveryId;
 use crate::clock::Timestamp;
-use crate::plugin::{Sent, Touched, Usage};
+use crate::plugin::{Ran, Sent, Touched, Usage};
 use crate::storage::Key;
 
 /// A receipt. Committed together with the acknowledgement, or with the record of the failure, and kept as long as events are.
@@ -37,14 +37,17 @@ pub struct Receipt {
     /// The requests that left the daemon, also those of an attempt that failed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requests: Vec<Sent>,
+    /// The commands that were run, also those of an attempt that failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<Ran>,
 }
 
 impl Receipt {
     /// Adds what the call took.
     #[must_use]
     pub(super) fn with(self, usage: Usage) -> Self {
-        let Usage { cpu, memory, requests } = usage;
-        Self { cpu_micros: cpu.as_micros() as u64, memory, requests, ..self }
+        let Usage { cpu, memory, requests, commands } = usage;
+        Self { cpu_micros: cpu.as_micros() as u64, memory, requests, commands, ..self }
     }
 
     /// Where the receipt of a delivery is stored.

@@ -3,6 +3,6 @@
 wasmtime::component::bindgen!({
     path: "../wit",
     world: "core",
-    imports: { default: trappable },
+    imports: { "trialbridge:plugin/commands.run": async | trappable, default: trappable },
     exports: { default: async },
 });

@@ -111,6 +111,10 @@ fn verdict(name: &str, grants: &Grants) -> Verdict {
                 granted(buckets.collect(), "kv = { BUCKET = \"read-write\" }")
             }
             "trials" => granted(grants.trials.map(word).into_iter().map(str::to_owned).collect(), "trials = \"read\""),
+            "commands" => {
+                let line = "[plugins.NAME.commands.COMMAND] program = \"/...\"";
+                granted(grants.commands.keys().cloned().collect(), line)
+            }
             "events" => granted(grants.emit.iter().cloned().collect(), "emit = [\"SOURCE\"]"),
             _ => Verdict::Unknown,
         };
@@ -152,6 +156,7 @@ mod tests {
             ("trialbridge:plugin/log@0.1.0", Verdict::Always),
             ("trialbridge:plugin/kv@0.1.0", Verdict::Granted("leads read-write".to_owned())),
             ("trialbridge:plugin/trials@0.1.0", denied("trials = \"read\"")),
+            ("trialbridge:plugin/commands@0.1.0", denied("[plugins.NAME.commands.COMMAND] program = \"/...\"")),
             ("wasi:clocks/wall-clock@0.2.12", Verdict::Always),
             ("wasi:http/outgoing-handler@0.2.12", denied("http = [\"https://HOST\"]")),
             ("wasi:sockets/tcp@0.2.12", Verdict::Never),

@@ -17,6 +17,7 @@
 //! * `effects`: what a call wants changed, and what it has read
 //! * `capability`: one file for each interface of wit/
 //! * `egress`: what leaves the daemon: requests to granted destinations, with secrets put in
+//! * `command`: a program of the operator, from its start to its end
 //! * [`inspect`]: what a file is and wants; [`rehearsal`]: one call outside the daemon, watched
 //! * `registry`: the plugins in force
 //!
@@ -26,6 +27,7 @@ mod backtrace;
 mod bindings;
 mod cache;
 mod capability;
+mod command;
 mod compiled;
 pub mod effects;
 mod egress;
@@ -53,7 +55,7 @@ pub use self::effects::Effects;
 pub use self::egress::{Resolver, SystemResolver};
 pub use self::registry::{Registry, State, Status};
 pub use self::runtime::{Options, Runtime};
-pub use self::usage::{Sent, Touched, Usage};
+pub use self::usage::{Ran, Sent, Touched, Usage};
 
 use self::egress::{Egress, Requests};
 use self::instance::Instance;
@@ -207,6 +209,7 @@ impl Plugin {
         let outcome = tokio::time::timeout(limit, handling).await;
         usage.memory = instance.memory();
         usage.requests = requests.take();
+        usage.commands = requests.take_commands();
         let Ok(outcome) = outcome else { return Err(CallError::TimedOut(limit)) };
         let reusable = !matches!(outcome, Err(CallError::Trap(_)));
         if reusable && self.settings.isolation == Isolation::Reuse && instance.uses() < MAX_USES {

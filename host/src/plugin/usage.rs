@@ -16,6 +16,8 @@ pub struct Usage {
     pub memory: u64,
     /// The requests that left the daemon.
     pub requests: Vec<Sent>,
+    /// The commands that were run.
+    pub commands: Vec<Ran>,
 }
 
 /// What became of a request, without anything secret.
@@ -34,6 +36,18 @@ pub struct Sent {
     pub response_bytes: usize,
     /// The secrets that were put in, by name.
     pub secrets: Vec<String>,
+}
+
+/// What became of a command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ran {
+    /// Its name in rules.toml.
+    pub command: String,
+    /// The exit code, or why there is none.
+    pub outcome: Result<i32, String>,
+    /// How long it took, in milliseconds.
+    pub millis: u64,
 }
 
 /// What a call read and wants changed: names, and never values.

@@ -86,6 +86,7 @@ fn requested(run: &mut Run<'_>, sequence: u64, detail: &Detail) -> Result<(), Fa
         execution: Execution::start(&config.machine, start),
         pending: Vec::new(),
         stack_id: None,
+        is_stack_ready: false,
         timer: None,
         is_settled: false,
         sequence,
@@ -129,7 +130,8 @@ fn serve_waiting(run: &mut Run<'_>, trial_type: &str) -> Result<(), Failure> {
 /// Goes on with the execution whose stack is ready.
 fn configured(run: &mut Run<'_>, detail: &Detail) -> Result<(), Failure> {
     let (stack_id, id, url) = (detail.text("stackId")?, detail.text("trialId")?, detail.text("url")?);
-    prepared(run, id, stack_id, Ok(json!({ "stackId": stack_id, "url": url })))
+    let ready = detail.get("ready") == Some(&Value::Bool(true));
+    prepared(run, id, stack_id, ready, Ok(json!({ "stackId": stack_id, "url": url })))
 }
 
 /// Goes on with the execution whose stack failed, if it was some trial's.
@@ -144,17 +146,24 @@ fn stack_failed(run: &mut Run<'_>, detail: &Detail) -> Result<(), Failure> {
         Some(reason) => format!("the stack failed: {reason}"),
         None => "the stack failed".to_owned(),
     };
-    prepared(run, &id, stack_id, Err(Problem::new("StackFailed", reason)))
+    prepared(run, &id, stack_id, false, Err(Problem::new("StackFailed", reason)))
 }
 
 /// Completes the preparation of a stack, if somebody waits for it.
-fn prepared(run: &mut Run<'_>, id: &str, stack_id: &str, result: Result<Value, Problem>) -> Result<(), Failure> {
+fn prepared(
+    run: &mut Run<'_>,
+    id: &str,
+    stack_id: &str,
+    ready: bool,
+    result: Result<Value, Problem>,
+) -> Result<(), Failure> {
     let Some(mut assignment) = run.host.kv(ASSIGNMENTS).get::<Assignment>(id)? else { return Ok(()) };
     let token = assignment.pending.iter().find_map(|pending| match pending {
         Pending::ConfigureTrial { token, stack_id: other } if other == stack_id => Some(*token),
         _ => None,
     });
     let Some(token) = token else { return Ok(()) };
+    assignment.is_stack_ready = ready;
     assignment.execution.complete(token, result);
     proceed_or_abort(run, id, assignment, run.host.now())
 }

@@ -34,6 +34,10 @@ pub(crate) enum StackState {
     Warm,
     /// It belongs to a trial.
     Assigned,
+    /// It is being deleted.
+    Deleting,
+    /// It could not be made or deleted.
+    Failed,
 }
 
 /// An entry of the pool.
@@ -72,6 +76,9 @@ pub(crate) struct Assignment {
     /// The stack it has reserved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) stack_id: Option<String>,
+    /// Whether stack-manager vouches for it: it is not served by the daemon, so it cannot be asked.
+    #[serde(default)]
+    pub(crate) is_stack_ready: bool,
     /// The delayed event that goes on with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) timer: Option<Timer>,

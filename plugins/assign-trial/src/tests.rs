@@ -174,6 +174,13 @@ fn a_stack_must_answer_for_its_trial() {
     host.handle("stack-manager", "StackConfigured", &configured).unwrap();
     assert_eq!(host.take_one("TrialAssignmentFailed")["stackId"], "acs-1");
 
+    // One that is elsewhere cannot be asked: stack-manager vouches for it.
+    let (mut host, mut configured) = reserved();
+    host.answers.clear();
+    configured["ready"] = json!(true);
+    host.handle("stack-manager", "StackConfigured", &configured).unwrap();
+    assert_eq!(host.take_one("TrialAssigned")["stackId"], "acs-1");
+
     // What cannot be read is tried again, four times.
     let (mut host, configured) = reserved();
     let answers = host.answers.clone();

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::commands::Outcome;
 use crate::trials::{Change, Page, Trial};
 use crate::{Error, Level, NewEvent};
 
@@ -76,6 +77,9 @@ pub(crate) trait Backend {
 
     /// Puts an observation into a histogram.
     fn histogram(&self, name: &str, labels: &[(&str, &str)], value: f64) -> Result<(), Error>;
+
+    /// Runs a command with the text of a JSON object.
+    fn run(&self, command: &str, parameters: &str) -> Result<Outcome, Error>;
 
     /// Sends a request.
     #[cfg(feature = "http")]

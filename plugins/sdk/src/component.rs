@@ -8,8 +8,9 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use self::bindings::exports::trialbridge::plugin::{checks, handler as wit};
-use self::bindings::trialbridge::plugin::{config, events, kv, log, metrics, trials, types};
+use self::bindings::trialbridge::plugin::{commands, config, events, kv, log, metrics, trials, types};
 use crate::backend::Backend;
+use crate::commands::{Ending, Outcome};
 use crate::trials::{Change, Page, Trial};
 use crate::{Access, Config, Delivery, Description, Error, Event, Failure, Host, Level, Need, NewEvent, Plugin};
 
@@ -134,6 +135,15 @@ impl Backend for Daemon {
 
     fn histogram(&self, name: &str, labels: &[(&str, &str)], value: f64) -> Result<(), Error> {
         Ok(metrics::histogram(name, &owned(labels), value)?)
+    }
+
+    fn run(&self, command: &str, parameters: &str) -> Result<Outcome, Error> {
+        let commands::Outcome { ending, stdout, stderr } = commands::run(command, parameters)?;
+        let ending = match ending {
+            commands::Ending::Exited(code) => Ending::Exited(code),
+            commands::Ending::Killed(reason) => Ending::Killed(reason),
+        };
+        Ok(Outcome { ending, stdout, stderr })
     }
 
     #[cfg(feature = "http")]

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::backend::{Backend as _, Current};
+use crate::commands::Outcome;
 use crate::{Bucket, Config, Delivery, Error, Failure, Level, NewEvent, Trials, permanent};
 
 /// The host, for one delivery. Everything it changes is kept when the handler returns `Ok`, and only then.
@@ -152,6 +154,21 @@ impl Host {
     /// Logs that something is wrong, and nothing is lost.
     pub fn warn(&self, message: &str, fields: &[(&str, &str)]) {
         self.log(Level::Warn, message, fields);
+    }
+
+    /// Runs a program of the operator to its end. Needs a grant that says which: `[plugins.NAME.commands.COMMAND]`. The process reads
+    /// the parameters, an object of those that the grant names, from its standard input.
+    ///
+    /// What it does is no part of the commit, and may happen more than once.
+    ///
+    /// # Errors
+    ///
+    /// Denied without the grant; invalid for parameters that it does not name; not found if the program is not there. A process that failed is
+    /// no error here: see [`Outcome::success`](crate::commands::Outcome::success).
+    pub fn run(&self, command: &str, parameters: &impl Serialize) -> Result<Outcome, Error> {
+        let parameters = serde_json::to_string(parameters)
+            .map_err(|error| Error::Invalid(format!("parameters: they cannot be written as JSON: {error}")))?;
+        self.backend.run(command, &parameters)
     }
 
     /// Sends a request and waits for the whole answer. Needs the grant `http = ["https://host"]`.

@@ -2,7 +2,7 @@
 //!
 //! A plugin is a type that implements [`Plugin`], and one line, [`export!`], that makes a component of it. It handles one
 //! [`Event`] at a time and reaches the rest through its [`Host`]: keys and values, trials, events now and later, metrics,
-//! the log, its configuration, folders, and with the feature `http` the network. What it does there is kept when it returns
+//! the log, its configuration, folders, [programs](commands) of the operator, and with the feature `http` the network. What it does there is kept when it returns
 //! `Ok`, all of it or nothing, together with the acknowledgement of the event. This one says that a trial ends soon:
 //!
 //! ```
@@ -95,6 +95,7 @@
 #![warn(missing_debug_implementations)]
 
 mod backend;
+pub mod commands;
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 pub mod component;

@@ -11,7 +11,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::page;
-use crate::provider::{Extent, Found, Provider, Tenant};
+use crate::provider::{self, Extent, Found, Order, Provider, Readiness, Recipe, Status, Tenant};
 
 /// How many stacks may go while they are listed, before the listing is given up.
 const MOST_GONE: usize = 10_000;
@@ -52,10 +52,9 @@ impl Directory {
     fn part(&self, stack_id: &str) -> PathBuf {
         self.stacks.join(format!(".{stack_id}.{}.tmp", Uuid::now_v7()))
     }
-}
 
-impl Provider for Directory {
-    fn create(&mut self, stack_id: &str, template: &str) -> io::Result<()> {
+    /// Copies a template, unless that was done.
+    fn build(&self, stack_id: &str, template: &str) -> io::Result<()> {
         let home = self.home(stack_id)?;
         if home.try_exists()? {
             return Ok(());
@@ -69,7 +68,8 @@ impl Provider for Directory {
         if home.try_exists()? { Ok(()) } else { Err(error) }
     }
 
-    fn configure(&mut self, stack_id: &str, tenant: &Tenant) -> io::Result<()> {
+    /// Fills in the page of a stack.
+    fn prepare(&self, stack_id: &str, tenant: &Tenant) -> io::Result<()> {
         let home = self.home(stack_id)?;
         match fs::read_to_string(home.join(PAGE_TEMPLATE)) {
             Ok(template) => replace(&home, "index.html", &page::render(&template, stack_id, tenant))?,
@@ -89,7 +89,8 @@ impl Provider for Directory {
         replace(&home, "trial.json", &format!("{trial:#}\n"))
     }
 
-    fn delete(&mut self, stack_id: &str) -> io::Result<()> {
+    /// Deletes a stack, unless that was done.
+    fn remove(&self, stack_id: &str) -> io::Result<()> {
         let (home, part) = (self.home(stack_id)?, self.part(stack_id));
         match fs::rename(&home, &part) {
             Ok(()) => fs::remove_dir_all(&part).map_err(|error| at(&part, &error)),
@@ -98,11 +99,8 @@ impl Provider for Directory {
         }
     }
 
-    fn exists(&self, stack_id: &str) -> io::Result<bool> {
-        self.home(stack_id)?.try_exists()
-    }
-
-    fn list(&self) -> io::Result<Vec<Found>> {
+    /// What there is, sorted by name.
+    fn found(&self) -> io::Result<Vec<Found>> {
         let mut all = Vec::new();
         let mut gone = 0;
         for entry in fs::read_dir(&self.stacks).map_err(|error| at(&self.stacks, &error))? {
@@ -119,15 +117,46 @@ impl Provider for Directory {
         all.sort();
         Ok(all)
     }
+}
 
-    fn discard(&mut self, found: &Found) -> io::Result<()> {
+impl Provider for Directory {
+    fn create(&mut self, order: &Order<'_>) -> Result<Status, provider::Error> {
+        let Recipe::Folder(template) = order.recipe else {
+            return Err(provider::Error::Refused("a folder is made from a folder in `templates`".to_owned()));
+        };
+        self.build(order.stack_id, template)?;
+        Ok(Status::Ready(None))
+    }
+
+    fn status(&mut self, stack_id: &str) -> Result<Status, provider::Error> {
+        Ok(if self.home(stack_id)?.try_exists()? { Status::Ready(None) } else { Status::Absent })
+    }
+
+    fn configure(&mut self, stack_id: &str, tenant: &Tenant) -> Result<Readiness, provider::Error> {
+        self.prepare(stack_id, tenant)?;
+        Ok(Readiness::Answers)
+    }
+
+    fn delete(&mut self, stack_id: &str) -> Result<Status, provider::Error> {
+        self.remove(stack_id)?;
+        Ok(Status::Absent)
+    }
+
+    fn list(&mut self) -> Result<Option<Vec<Found>>, provider::Error> {
+        Ok(Some(self.found()?))
+    }
+
+    fn discard(&mut self, found: &Found) -> Result<(), provider::Error> {
         match found.extent {
-            Extent::Whole => self.delete(&found.stack_id),
+            Extent::Whole => self.remove(&found.stack_id)?,
             Extent::Part => match fs::remove_dir_all(self.stacks.join(&found.name)) {
-                Err(error) if error.kind() != ErrorKind::NotFound => Err(at(&self.stacks.join(&found.name), &error)),
-                _ => Ok(()),
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(at(&self.stacks.join(&found.name), &error).into());
+                }
+                _ => {}
             },
         }
+        Ok(())
     }
 }
 
@@ -230,9 +259,9 @@ mod tests {
     #[test]
     fn a_stack_is_made_prepared_and_deleted_and_each_can_be_repeated() {
         let folder = Folder::new();
-        let mut provider = folder.provider();
+        let provider = folder.provider();
         for _ in 0..2 {
-            provider.create(STACK, "acs").unwrap();
+            provider.build(STACK, "acs").unwrap();
             assert_eq!((folder.read("index.html"), folder.read("assets/style.css")), ("warm".into(), "p {}".into()));
         }
         let tenant = Tenant {
@@ -242,28 +271,28 @@ mod tests {
             expires_at: 1_589_379_579.5,
         };
         for _ in 0..2 {
-            provider.configure(STACK, &tenant).unwrap();
+            provider.prepare(STACK, &tenant).unwrap();
             assert_eq!(folder.read("index.html"), "<p>&lt;b&gt;</p>");
             let trial: serde_json::Value = serde_json::from_str(&folder.read("trial.json")).unwrap();
             assert_eq!((&trial["trialId"], &trial["ends"]), (&json!("t1"), &json!("2020-05-13 14:19 UTC")));
         }
-        assert_eq!(provider.list().unwrap().len(), 1);
+        assert_eq!(provider.found().unwrap().len(), 1);
         for _ in 0..2 {
-            provider.delete(STACK).unwrap();
+            provider.remove(STACK).unwrap();
             assert_eq!(folder.names(), [""; 0]);
         }
-        assert_eq!(provider.configure(STACK, &tenant).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(provider.prepare(STACK, &tenant).unwrap_err().kind(), ErrorKind::NotFound);
     }
 
     #[test]
     fn a_failed_attempt_leaves_nothing() {
         let folder = Folder::new();
-        let mut provider = folder.provider();
-        assert_eq!(provider.create(STACK, "none").unwrap_err().kind(), ErrorKind::NotFound);
+        let provider = folder.provider();
+        assert_eq!(provider.build(STACK, "none").unwrap_err().kind(), ErrorKind::NotFound);
         #[cfg(unix)]
         {
             std::os::unix::fs::symlink("/etc", folder.0.join("templates/acs/etc")).unwrap();
-            let error = provider.create(STACK, "acs").unwrap_err().to_string();
+            let error = provider.build(STACK, "acs").unwrap_err().to_string();
             assert!(error.contains("acs/etc: is neither a file nor a folder"), "{error}");
         }
         assert_eq!(folder.names(), [""; 0]);
@@ -277,7 +306,7 @@ mod tests {
             fs::create_dir(folder.0.join("stacks").join(name)).unwrap();
         }
         let mut provider = folder.provider();
-        let found = provider.list().unwrap();
+        let found = provider.found().unwrap();
         let extents: Vec<_> = found.iter().map(|found| (found.name.as_str(), found.extent)).collect();
         assert_eq!(extents, [(part.as_str(), Extent::Part), (STACK, Extent::Whole)]);
         found.iter().for_each(|found| provider.discard(found).unwrap());
@@ -288,8 +317,8 @@ mod tests {
     fn other_names_are_refused() {
         let uuid = &STACK[4..];
         for name in ["", ".", "..", "acs", uuid, &format!("-{uuid}"), &format!("../{uuid}"), &format!("a/b-{uuid}")] {
-            let mut provider = Directory::new("/nowhere", "/nowhere");
-            assert_eq!(provider.delete(name).unwrap_err().kind(), ErrorKind::InvalidInput, "{name}");
+            let provider = Directory::new("/nowhere", "/nowhere");
+            assert_eq!(provider.remove(name).unwrap_err().kind(), ErrorKind::InvalidInput, "{name}");
         }
     }
 }

@@ -4,9 +4,9 @@ use trialbridge_plugin::{Event, Failure, Host, OnlineTrial};
 
 use crate::config::Config;
 use crate::pool::{self, Budget};
-use crate::provider::Provider;
+use crate::provider::Providers;
 use crate::said::SELF;
-use crate::{lifecycle, reconcile};
+use crate::{deletion, lifecycle, polling, reconcile};
 
 /// The source of the events of trials.
 const TRIALS: &str = OnlineTrial::SOURCE;
@@ -21,25 +21,30 @@ const DAEMON: &str = "trialbridge";
 ///
 /// # Errors
 ///
-/// Permanent for an event or a configuration that is malformed, retry for a store or a folder that does not answer.
-pub(crate) fn handle(host: &Host, provider: &mut impl Provider, event: &Event) -> Result<(), Failure> {
+/// Permanent for an event or a configuration that is malformed, retry for a store or a provider that does not answer.
+pub(crate) fn handle(host: &Host, providers: &mut impl Providers, event: &Event) -> Result<(), Failure> {
     let detail = event.detail()?;
     let config = Config::read(host)?;
     match event.kind() {
-        (SELF, "StackCreateRequested") => lifecycle::create(host, provider, &config, &detail),
-        (ASSIGN_TRIAL, "StackReserved") => lifecycle::configure(host, provider, &config, &detail),
+        (SELF, "StackCreateRequested") => lifecycle::create(host, providers, &config, &detail),
+        (SELF, "StackDeleteRequested") => deletion::requested(host, providers, &detail),
+        (SELF, "StackPollDue") => polling::poll(host, providers, &config, &detail),
+        (ASSIGN_TRIAL, "StackReserved") => lifecycle::configure(host, providers, &config, &detail),
         (TRIALS, "TrialAssigned") => refill(host, &config, detail.text("type")?),
         (TRIALS, "TrialExpired" | "TrialCancelled" | "TrialAssignmentFailed") => {
             let trial_type = detail.text("type")?;
-            lifecycle::delete(host, provider, &detail)?;
+            deletion::delete(host, providers, &detail)?;
             refill(host, &config, trial_type)
         }
-        (SELF, "ReconcileContinued") => reconcile::reconcile(host, provider, &config, detail.text("after")?),
+        (SELF, "ReconcileContinued") => reconcile::reconcile(host, providers, &config, detail.text("after")?),
         // Who loads another plugin has no need of a reconciliation here.
         (DAEMON, "PluginLoaded") if detail.text("plugin")? != host.delivery().target => Ok(()),
-        (DAEMON, "DaemonStarted" | "RulesReloaded" | "PluginLoaded") | (_, "Scheduled Event") => {
-            reconcile::reconcile(host, provider, &config, reconcile::BEGINNING)
+        (DAEMON, "DaemonStarted" | "RulesReloaded" | "PluginLoaded") => {
+            // Somebody did something, perhaps about what has failed.
+            pool::forgive(host, &config)?;
+            reconcile::reconcile(host, providers, &config, reconcile::BEGINNING)
         }
+        (_, "Scheduled Event") => reconcile::reconcile(host, providers, &config, reconcile::BEGINNING),
         (source, detail_type) => {
             let fields = [("source", source), ("detail-type", detail_type)];
             host.warn("ignored an event that is not for this plugin; narrow the rule that sends it", &fields);

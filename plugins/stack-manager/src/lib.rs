@@ -1,25 +1,32 @@
 //! Keeps warm stacks in stock, prepares those that are reserved, and deletes those whose trial is over.
 //!
 //! ```text
-//! fill ─► CREATING ─► StackCreateRequested ─► WARM ─► StackWarm
+//! fill ─► CREATING ─► StackCreateRequested ─► StackCreated ─(StackPollDue)─► WARM ─► StackWarm
 //! (assign-trial takes one) StackReserved ─► ASSIGNED ─► StackConfigured
-//! TrialExpired, TrialCancelled, TrialAssignmentFailed ─► StackDeleted ─► fill
-//! every minute and at start ─► reconcile: whatever was left half done
+//! TrialExpired, TrialCancelled, TrialAssignmentFailed ─► DELETING ─(StackPollDue)─► StackDeleted ─► fill
+//! too many, too old, failed ─► DELETING ─► StackDeleteRequested ─► StackDeleted
+//! every minute and at start ─► reconcile: whatever was left half done, whatever came or went by other hands
 //! ```
 //!
 //! * `handle` sends each event where it belongs
-//! * `lifecycle` is the way of one stack, `pool` the stock of a type, `reconcile` the repair of all
-//! * `provider` is what stacks are made of, `directory` makes them of folders, and `page` fills in their pages
+//! * `lifecycle` is the way of one stack, `polling` asks how far it is, `deletion` is its end
+//! * `pool` is the stock of a type, `reconcile` the repair of all
+//! * `provider` is what makes stacks: `directory` folders, whose `page` is filled in, `command` what programs make, `cloudformation` what
+//!   AWS makes
 //! * `config`, `record`, `said`: what the operator, the store and this plugin's events say
 //!
-//! Folders are not part of a commit. A folder is made after its record was committed and deleted when no commit
+//! What is outside is not part of a commit. A stack is made after its record was committed and deleted when no commit
 //! can need it any more; both can be repeated.
 
+mod cloudformation;
+mod command;
 mod config;
+mod deletion;
 mod directory;
 mod handle;
 mod lifecycle;
 mod page;
+mod polling;
 mod pool;
 mod provider;
 mod reconcile;
@@ -32,8 +39,11 @@ mod tests;
 use trialbridge_plugin::Access::{Read, ReadWrite};
 use trialbridge_plugin::{Description, Event, Failure, Host, Plugin};
 
+use self::cloudformation::CloudFormation;
+use self::command::Command;
 use self::directory::Directory;
-use self::record::{POOL, STACKS};
+use self::provider::{Kind, Provider, Providers};
+use self::record::{POOL, POOLS, STACKS};
 
 /// The plugin.
 pub struct StackManager;
@@ -45,6 +55,7 @@ impl Plugin for StackManager {
         Description::new("keeps warm stacks in stock, prepares and deletes them", env!("CARGO_PKG_VERSION"))
             .kv(POOL, ReadWrite)
             .kv(STACKS, ReadWrite)
+            .kv(POOLS, ReadWrite)
             .trials(Read)
             .emit(said::SELF)
             .folder("stacks", ReadWrite)
@@ -52,7 +63,19 @@ impl Plugin for StackManager {
     }
 
     fn handle(event: &Event, host: &Host) -> Result<(), Failure> {
-        let mut provider = Directory::new(host.folder("stacks"), host.folder("templates"));
-        handle::handle(host, &mut provider, event)
+        handle::handle(host, &mut Real, event)
+    }
+}
+
+/// The providers that there are.
+struct Real;
+
+impl Providers for Real {
+    fn provider<'a>(&'a mut self, host: &'a Host, kind: &'a Kind) -> Box<dyn Provider + 'a> {
+        match kind {
+            Kind::Directory => Box::new(Directory::new(host.folder("stacks"), host.folder("templates"))),
+            Kind::Command(commands) => Box::new(Command::new(host, commands)),
+            Kind::CloudFormation(account) => Box::new(CloudFormation::new(host, account)),
+        }
     }
 }

@@ -1,85 +1,71 @@
 //! The stock: as many stacks of each type as the configuration says, being built or warm.
 
+mod budget;
+
 use std::collections::BTreeMap;
 
-use serde_json::{Map, json};
+use serde_json::Map;
 use trialbridge_plugin::{Error, Failure, Host};
 
-use crate::config::Config;
-use crate::lifecycle::retire;
-use crate::record::{POOL, Pooled, STACKS, Stack, State, pool_key};
-use crate::said::emit;
+pub(crate) use self::budget::{Budget, CHANGES_OF_STACK};
+use crate::config::{Config, Pool};
+use crate::deletion::retire;
+use crate::record::{History, POOL, POOLS, Pooled, STACKS, Stack, State, pool_key};
+use crate::said::request;
 
-/// How many changes to the store a call makes. The host allows 240; what lies between is for the event that says where
-/// to go on, and for a deletion before a refill.
-const MOST_CHANGES: usize = 200;
+/// How long there is a pause once the retry budget is used up, from the first of the failures, in milliseconds.
+const PAUSE: u64 = 60 * 60 * 1000;
 
-/// The changes of an order or a retirement: pool, stack, event.
-pub(crate) const CHANGES_OF_STACK: usize = 3;
-
-/// How many changes a call may still make.
-pub(crate) struct Budget {
-    left: usize,
-    exceeded: bool,
-}
-
-impl Budget {
-    /// The budget of a call.
-    pub(crate) fn new() -> Self {
-        Self { left: MOST_CHANGES, exceeded: false }
-    }
-
-    /// Whether `changes` more are in the budget; takes them from it if so.
-    pub(crate) fn take(&mut self, changes: usize) -> bool {
-        if self.left < changes {
-            self.exceeded = true;
-            return false;
-        }
-        self.left -= changes;
-        true
-    }
-
-    /// Puts changes back that were taken and not made.
-    pub(crate) fn give_back(&mut self, changes: usize) {
-        self.left += changes;
-    }
-
-    /// Whether something was asked for that was not in the budget, so that another call has to do it.
-    pub(crate) fn is_exceeded(&self) -> bool {
-        self.exceeded
-    }
-}
-
-/// Orders the stacks of a type that are missing. A type that is not configured misses none.
+/// Orders the stacks of a type that are missing, as far as its policy allows. A type that is not configured misses none.
 ///
 /// # Errors
 ///
 /// Those of the host.
 pub(crate) fn fill(host: &Host, config: &Config, trial_type: &str, budget: &mut Budget) -> Result<(), Failure> {
     let Some(pool) = config.pools.get(trial_type) else { return Ok(()) };
-    let stock = pooled(host, &format!("{trial_type}/"))?.len();
-    for _ in stock..pool.warm {
+    let stock = Stock::of(host, pool, trial_type)?;
+    let missing = pool.warm.saturating_sub(stock.fresh());
+    if missing == 0 {
+        return Ok(());
+    }
+    let mut orders = missing.min(pool.concurrent_creations.saturating_sub(stock.creating));
+    if let Some(maximum) = pool.maximum {
+        orders = orders.min(maximum.saturating_sub(total(host, trial_type)?));
+    }
+    orders = orders.min(left_of_budget(host, trial_type, pool)?.saturating_sub(stock.creating));
+    for _ in 0..orders {
         if !budget.take(CHANGES_OF_STACK) {
             return Ok(());
         }
-        order(host, trial_type)?;
+        order(host, trial_type, pool)?;
     }
     Ok(())
 }
 
-/// Retires the stacks that are too many, because the pool was made smaller or its type removed.
-///
-/// Says whether any was retired.
+/// Orders what had to wait for a creation to end.
 ///
 /// # Errors
 ///
 /// Those of the host.
-pub(crate) fn trim(host: &Host, config: &Config, budget: &mut Budget) -> Result<Trimmed, Failure> {
+pub(crate) fn fill_after_creation(host: &Host, config: &Config, trial_type: &str) -> Result<(), Failure> {
+    match config.pools.get(trial_type) {
+        Some(pool) if pool.concurrent_creations < pool.warm => fill(host, config, trial_type, &mut Budget::new()),
+        _ => Ok(()),
+    }
+}
+
+/// Retires the stacks that are too many or too old: the pool was made smaller, its type was removed or is made by somebody else, or others
+/// have taken the place of those that are too old.
+///
+/// # Errors
+///
+/// Those of the host.
+pub(crate) fn trim(host: &Host, config: &Config, budget: &mut Budget) -> Result<(), Failure> {
     let mut stock: BTreeMap<String, Vec<(String, Stack)>> = BTreeMap::new();
-    for key in pooled(host, "")? {
+    for (key, _) in pooled(host, "")? {
         let (trial_type, stack_id) = key.split_once('/').unwrap_or(("", &key));
         match host.kv(STACKS).get::<Stack>(stack_id)? {
-            Some(stack) if stack.state != State::Assigned => {
+            Some(stack) if matches!(stack.state, State::Creating | State::Warm) => {
                 stock.entry(trial_type.to_owned()).or_default().push((stack_id.to_owned(), stack));
             }
             // Nobody can be given what has no record or belongs to a trial.
@@ -87,53 +73,64 @@ pub(crate) fn trim(host: &Host, config: &Config, budget: &mut Budget) -> Result<
                 host.warn("removed a pool entry without a stack", &[("key", key.as_str())]);
                 host.kv(POOL).delete(&key)?;
             }
-            _ => return Ok(Trimmed::Nothing),
+            _ => return Ok(()),
         }
     }
-    let mut trimmed = Trimmed::Nothing;
-    for (trial_type, mut stacks) in stock {
-        // Those stay that are warm, and of these the oldest: they are taken first.
-        stacks.sort_by_key(|(stack_id, stack)| (stack.state != State::Warm, stack_id.clone()));
-        let wanted = config.pools.get(&trial_type).map_or(0, |pool| pool.warm);
-        for (stack_id, stack) in stacks.into_iter().skip(wanted) {
-            if !budget.take(CHANGES_OF_STACK) {
-                return Ok(trimmed);
+    for (trial_type, stacks) in stock {
+        let surplus = match config.pools.get(&trial_type) {
+            Some(pool) => {
+                let is_full = pool.maximum.is_some() && pool.maximum <= Some(total(host, &trial_type)?);
+                surplus(host.now(), pool, stacks, is_full)
             }
-            retire(host, &stack_id, &stack)?;
-            trimmed = Trimmed::Some;
+            None => stacks,
+        };
+        for (stack_id, stack) in surplus {
+            if !budget.take(CHANGES_OF_STACK) {
+                return Ok(());
+            }
+            retire(host, &stack_id, stack)?;
         }
     }
-    Ok(trimmed)
+    Ok(())
 }
 
-/// Whether stacks were retired, whose folders are left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Trimmed {
-    /// None.
-    Nothing,
-    /// At least one.
-    Some,
+/// Remembers that a creation failed.
+///
+/// # Errors
+///
+/// Those of the host.
+pub(crate) fn failed(host: &Host, trial_type: &str, retry_budget: usize) -> Result<(), Failure> {
+    let mut history = host.kv(POOLS).get::<History>(trial_type)?.unwrap_or_default();
+    history.failed_at.push(host.now());
+    let surplus = history.failed_at.len().saturating_sub(retry_budget);
+    history.failed_at.drain(..surplus);
+    if history.failed_at.len() == retry_budget {
+        let message =
+            "the retry budget for new stacks is used up; no more are built for an hour, or until rules.toml is changed";
+        host.warn(message, &[("type", trial_type)]);
+    }
+    Ok(host.kv(POOLS).set(trial_type, &history)?)
 }
 
-/// The keys of the pool that begin with `prefix`.
-fn pooled(host: &Host, prefix: &str) -> Result<Vec<String>, Error> {
-    let entries = host.kv(POOL).entries::<Pooled>(prefix).in_pages_of(1000);
-    entries.map(|entry| Ok(entry?.0)).collect()
+/// Remembers that a creation succeeded: what failed before is forgiven.
+///
+/// # Errors
+///
+/// Those of the host.
+pub(crate) fn succeeded(host: &Host, trial_type: &str) -> Result<(), Failure> {
+    match host.kv(POOLS).get::<History>(trial_type)? {
+        Some(_) => Ok(host.kv(POOLS).delete(trial_type)?),
+        None => Ok(()),
+    }
 }
 
-fn order(host: &Host, trial_type: &str) -> Result<(), Failure> {
-    let stack_id = format!("{}-{}", trial_type.to_ascii_lowercase(), host.new_id());
-    let stack = Stack {
-        trial_type: trial_type.to_owned(),
-        state: State::Creating,
-        url: None,
-        created_at: host.now(),
-        trial_id: None,
-        others: Map::new(),
-    };
-    host.kv(POOL).set(&pool_key(trial_type, &stack_id), &Pooled { state: State::Creating })?;
-    host.kv(STACKS).set(&stack_id, &stack)?;
-    request_creation(host, &stack_id, trial_type)
+/// Forgives every type what has failed.
+///
+/// # Errors
+///
+/// Those of the host.
+pub(crate) fn forgive(host: &Host, config: &Config) -> Result<(), Failure> {
+    config.pools.keys().try_for_each(|trial_type| succeeded(host, trial_type))
 }
 
 /// Asks for a stack to be built.
@@ -142,6 +139,111 @@ fn order(host: &Host, trial_type: &str) -> Result<(), Failure> {
 ///
 /// Those of the host.
 pub(crate) fn request_creation(host: &Host, stack_id: &str, trial_type: &str) -> Result<(), Failure> {
-    let detail = Map::from_iter([("stackId".to_owned(), json!(stack_id)), ("type".to_owned(), json!(trial_type))]);
-    emit(host, "StackCreateRequested", detail)
+    request(host, "StackCreateRequested", stack_id, trial_type)
+}
+
+/// What there is of a type that no trial has.
+struct Stock {
+    creating: usize,
+    warm: usize,
+    /// How many of the warm ones are too old.
+    stale: usize,
+}
+
+impl Stock {
+    fn of(host: &Host, pool: &Pool, trial_type: &str) -> Result<Self, Failure> {
+        let mut stock = Self { creating: 0, warm: 0, stale: 0 };
+        let prefix = format!("{trial_type}/");
+        for (key, pooled) in pooled(host, &prefix)? {
+            if pooled.state == State::Creating {
+                stock.creating += 1;
+                continue;
+            }
+            stock.warm += 1;
+            // Without an age nobody needs the records.
+            if pool.maximum_age.is_some()
+                && let Some(stack) = host.kv(STACKS).get::<Stack>(&key[prefix.len()..])?
+            {
+                stock.stale += usize::from(is_stale(host.now(), pool, &stack));
+            }
+        }
+        Ok(stock)
+    }
+
+    /// How many need nobody to take their place.
+    fn fresh(&self) -> usize {
+        self.creating + self.warm - self.stale
+    }
+}
+
+/// Which stacks of a type go. Those stay that are warm and fresh, and of these the oldest: they are taken first. Warm ones that are too old stay
+/// as long as there are not enough others, unless the maximum leaves no room for those.
+fn surplus(now: u64, pool: &Pool, stacks: Vec<(String, Stack)>, is_full: bool) -> Vec<(String, Stack)> {
+    let (others, stacks): (Vec<_>, Vec<_>) = stacks.into_iter().partition(|(_, stack)| stack.provider != pool.kind);
+    let (mut stale, mut fresh): (Vec<_>, Vec<_>) =
+        stacks.into_iter().partition(|(_, stack)| stack.state == State::Warm && is_stale(now, pool, stack));
+    let warm = fresh.iter().filter(|(_, stack)| stack.state == State::Warm).count();
+    fresh.sort_by_key(|(stack_id, stack)| (stack.state != State::Warm, stack_id.clone()));
+    let mut surplus = others;
+    surplus.extend(fresh.drain(pool.warm.min(fresh.len())..));
+    let needs_room = is_full && fresh.len() < pool.warm;
+    // Ids ascend with time: the youngest stay longest.
+    stale.sort_by(|one, other| other.0.cmp(&one.0));
+    let kept = pool.warm.saturating_sub(warm).min(stale.len() - usize::from(needs_room && !stale.is_empty()));
+    surplus.extend(stale.drain(kept..));
+    surplus
+}
+
+fn is_stale(now: u64, pool: &Pool, stack: &Stack) -> bool {
+    pool.maximum_age.is_some_and(|age| now.saturating_sub(stack.created_at) > age.as_millis() as u64)
+}
+
+/// How many creations may still fail.
+fn left_of_budget(host: &Host, trial_type: &str, pool: &Pool) -> Result<usize, Failure> {
+    let history = host.kv(POOLS).get::<History>(trial_type)?.unwrap_or_default();
+    let lately = history.failed_at.iter().filter(|at| host.now().saturating_sub(**at) < PAUSE).count();
+    // Before anything fails, many may be built at once.
+    Ok(if lately == 0 { usize::MAX } else { pool.retry_budget.saturating_sub(lately) })
+}
+
+/// How many stacks of a type there are, those of trials and those that are being deleted among them.
+fn total(host: &Host, trial_type: &str) -> Result<usize, Error> {
+    let prefix = id_prefix(trial_type);
+    let mut total = 0;
+    for entry in host.kv(STACKS).entries::<Stack>(&prefix).in_pages_of(1000) {
+        total += usize::from(entry?.1.trial_type == trial_type);
+    }
+    Ok(total)
+}
+
+/// The entries of the pool whose keys begin with `prefix`.
+fn pooled(host: &Host, prefix: &str) -> Result<Vec<(String, Pooled)>, Error> {
+    host.kv(POOL).entries::<Pooled>(prefix).in_pages_of(1000).collect()
+}
+
+fn order(host: &Host, trial_type: &str, pool: &Pool) -> Result<(), Failure> {
+    let stack_id = format!("{}{}", id_prefix(trial_type), host.new_id());
+    let stack = Stack {
+        trial_type: trial_type.to_owned(),
+        state: State::Creating,
+        was: None,
+        url: None,
+        created_at: host.now(),
+        trial_id: None,
+        provider: pool.kind.clone(),
+        created: false,
+        missing: false,
+        poll_at: None,
+        polls: 0,
+        failures: 0,
+        others: Map::new(),
+    };
+    host.kv(POOL).set(&pool_key(trial_type, &stack_id), &Pooled { state: State::Creating })?;
+    host.kv(STACKS).set(&stack_id, &stack)?;
+    request_creation(host, &stack_id, trial_type)
+}
+
+/// What the ids of a type's stacks begin with.
+fn id_prefix(trial_type: &str) -> String {
+    format!("{}-", trial_type.to_ascii_lowercase())
 }

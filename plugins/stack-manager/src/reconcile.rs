@@ -1,20 +1,28 @@
 //! The repair of everything: what was left half done is finished, what nobody needs goes.
 //!
-//! A run goes through the folders, then through the records, then through the pools. One call does a part of it that fits a
+//! A run goes through what the providers have, then through the records, then through the pools. One call does a part of it that fits a
 //! commit; where it stops, ReconcileContinued says where to go on.
 //!
-//! Folders come first, and no folder is deleted because of what the same call decided about a record: that
-//! decision is only one when it is committed.
+//! No stack is deleted because of what the same call decided about a record: that decision is only one when it is committed.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, json};
 use trialbridge_plugin::{Failure, Host, permanent, retry};
 
-use crate::config::Config;
-use crate::lifecycle::{lose, retire};
-use crate::pool::{self, Budget, CHANGES_OF_STACK, Trimmed};
-use crate::provider::{Extent, Found, Provider};
+use crate::config::{Config, UnknownStacks};
+use crate::deletion::{self, forget, lose, retire};
+use crate::polling::PATIENCE;
+use crate::pool::{self, Budget, CHANGES_OF_STACK};
+use crate::provider::{Error, Extent, Found, Kind, Providers, Status};
 use crate::record::{STACKS, Stack, State};
-use crate::said::emit;
+use crate::said::{emit, fail, request};
+
+/// After so long, what could not be deleted is tried once more, in milliseconds.
+const DAY: u64 = 24 * 60 * 60 * 1000;
+
+/// What is said of a stack that went by other hands.
+const GONE: &str = "it is gone, and nobody here deleted it";
 
 /// Where a run begins.
 pub(crate) const BEGINNING: &str = "folders/";
@@ -22,14 +30,11 @@ pub(crate) const BEGINNING: &str = "folders/";
 /// Where a run goes through the pools.
 pub(crate) const POOLS: &str = "pools/";
 
-/// How many folders are discarded in one call: each takes some time.
+/// How many stacks are discarded in one call: each takes some time.
 const MOST_DISCARDED: usize = 50;
 
-/// How many folders, and how many records, are looked at in one call: each is a read that the commit checks.
+/// How many stacks, and how many records, are looked at in one call: each is a read that the commit checks.
 const MOST_SEEN: usize = 500;
-
-/// For how long a step may be under way before it counts as left half done, in milliseconds.
-const PATIENCE: u64 = 60_000;
 
 /// Goes on with a run, after what the last call has done.
 ///
@@ -38,7 +43,7 @@ const PATIENCE: u64 = 60_000;
 /// Permanent if `after` is no place in a run; retry if the provider fails; those of the host.
 pub(crate) fn reconcile(
     host: &Host,
-    provider: &mut impl Provider,
+    providers: &mut impl Providers,
     config: &Config,
     after: &str,
 ) -> Result<(), Failure> {
@@ -49,29 +54,21 @@ pub(crate) fn reconcile(
         return Err(permanent(reason));
     }
     if step == "folders"
-        && let Some(next) = sweep(host, provider, place)?
+        && let Some(next) = sweep(host, providers, config, place)?
     {
         return go_on(host, &format!("folders/{next}"));
     }
-    let mut run = Run { budget: Budget::new(), folders_left: Trimmed::Nothing };
+    let mut budget = Budget::new();
     if step != "pools"
-        && let Some(next) = run.mend(host, provider, if step == "stacks" { place } else { "" })?
+        && let Some(next) = mend(host, providers, &mut budget, if step == "stacks" { place } else { "" })?
     {
         return go_on(host, &format!("stacks/{next}"));
     }
-    if pool::trim(host, config, &mut run.budget)? == Trimmed::Some {
-        run.folders_left = Trimmed::Some;
-    }
+    pool::trim(host, config, &mut budget)?;
     for trial_type in config.pools.keys() {
-        pool::fill(host, config, trial_type, &mut run.budget)?;
+        pool::fill(host, config, trial_type, &mut budget)?;
     }
-    if run.budget.is_exceeded() {
-        go_on(host, POOLS)
-    } else if run.folders_left == Trimmed::Some {
-        go_on(host, BEGINNING)
-    } else {
-        Ok(())
-    }
+    if budget.is_exceeded() { go_on(host, POOLS) } else { Ok(()) }
 }
 
 /// Says where the next call goes on.
@@ -83,25 +80,59 @@ pub(crate) fn go_on(host: &Host, after: &str) -> Result<(), Failure> {
     emit(host, "ReconcileContinued", Map::from_iter([("after".to_owned(), json!(after))]))
 }
 
-/// Discards the folders that no record stands for. The name of the last folder it got to, unless that was the last of all.
+/// Goes through what the providers have, one after the other, and discards the stacks that no record stands for. The place to go on, unless
+/// that was the last of all: the number of the provider, and the last name it got to.
 ///
-/// A record is committed before its folder is made and no id comes twice, so that what has no record
+/// A record is committed before its stack is made and no id comes twice, so that what has no record
 /// now will never have one.
-fn sweep(host: &Host, provider: &mut impl Provider, after: &str) -> Result<Option<String>, Failure> {
-    let found = provider.list().map_err(|error| retry(format!("cannot list the stacks: {error}")))?;
+fn sweep(host: &Host, providers: &mut impl Providers, config: &Config, place: &str) -> Result<Option<String>, Failure> {
+    let (number, mut after) = place.split_once(':').unwrap_or(("0", place));
+    let first = number.parse().unwrap_or(0);
+    for (number, kind) in config.kinds().iter().enumerate().skip(first) {
+        if let Some(last) = sweep_one(host, providers, config, kind, after)? {
+            return Ok(Some(format!("{number}:{last}")));
+        }
+        after = "";
+    }
+    Ok(None)
+}
+
+/// The same for one provider.
+fn sweep_one(
+    host: &Host,
+    providers: &mut impl Providers,
+    config: &Config,
+    kind: &Kind,
+    after: &str,
+) -> Result<Option<String>, Failure> {
+    let mut provider = providers.provider(host, kind);
+    let found = match provider.list() {
+        Ok(found) => found.unwrap_or_default(),
+        Err(Error::Failed(reason)) => return Err(retry(format!("cannot list the stacks: {reason}"))),
+        Err(Error::Busy(reason) | Error::Refused(reason)) => {
+            // The others are not to wait for one that does not answer.
+            host.warn("cannot list the stacks of a provider", &[("reason", &reason)]);
+            return Ok(None);
+        }
+    };
     let (mut discarded, mut last) = (0, None);
-    let mut rest = found.iter().filter(|folder| folder.name.as_str() > after);
-    for folder in rest.by_ref().take(MOST_SEEN) {
-        last = Some(folder);
-        if is_needed(host, folder)? {
+    let mut rest = found.iter().filter(|found| found.name.as_str() > after);
+    for found in rest.by_ref().take(MOST_SEEN) {
+        last = Some(found);
+        if is_needed(host, found)? {
             continue;
         }
-        match provider.discard(folder) {
-            Ok(()) => host.info("discarded a folder without a stack", &[("folder", folder.name.as_str())]),
+        let name = ("name", found.name.as_str());
+        if config.unknown_stacks == UnknownStacks::Report && found.extent == Extent::Whole {
+            host.warn("there is a stack that nobody knows; delete it by hand", &[name]);
+            host.counter("unknown_stacks_total", &[], 1)?;
+            continue;
+        }
+        match provider.discard(found) {
+            Ok(()) => host.info("discarded a stack that nobody knows", &[name]),
             // The others are not to wait for one that cannot be deleted.
             Err(error) => {
-                let fields = [("folder", folder.name.as_str()), ("reason", &error.to_string())];
-                host.warn("cannot discard a folder without a stack", &fields);
+                host.warn("cannot discard a stack that nobody knows", &[name, ("reason", error.reason())]);
             }
         }
         discarded += 1;
@@ -109,77 +140,140 @@ fn sweep(host: &Host, provider: &mut impl Provider, after: &str) -> Result<Optio
             break;
         }
     }
-    Ok(rest.next().and(last).map(|folder| folder.name.clone()))
+    Ok(rest.next().and(last).map(|found| found.name.clone()))
 }
 
-fn is_needed(host: &Host, folder: &Found) -> Result<bool, Failure> {
-    let stack = host.kv(STACKS).get::<Stack>(&folder.stack_id)?;
-    Ok(match folder.extent {
+fn is_needed(host: &Host, found: &Found) -> Result<bool, Failure> {
+    let stack = host.kv(STACKS).get::<Stack>(&found.stack_id)?;
+    Ok(match found.extent {
         Extent::Whole => stack.is_some(),
         Extent::Part => stack.is_some_and(|stack| stack.state == State::Creating),
     })
 }
 
-/// What one call has done.
-struct Run {
-    /// How much it may still do.
-    budget: Budget,
-    /// Whether it has retired stacks whose folders are left.
-    folders_left: Trimmed,
+/// Goes through the records. The key of the last one it got to, unless that was the last of all.
+fn mend(
+    host: &Host,
+    providers: &mut impl Providers,
+    budget: &mut Budget,
+    after: &str,
+) -> Result<Option<String>, Failure> {
+    let mut last = after.to_owned();
+    let mut seen = 0;
+    while seen < MOST_SEEN {
+        let page = host.kv(STACKS).page::<Stack>("", (!last.is_empty()).then_some(last.as_str()), 100)?;
+        if page.is_empty() {
+            return Ok(None);
+        }
+        // After the records: what is warm in them was made before.
+        let existing = Existing::of(host, providers, page.iter().map(|(_, stack)| stack))?;
+        for (stack_id, stack) in page {
+            if !budget.take(CHANGES_OF_STACK) {
+                return Ok(Some(last));
+            }
+            last.clone_from(&stack_id);
+            let made = mend_one(host, providers, &existing, stack_id, stack)?;
+            budget.give_back(CHANGES_OF_STACK - made);
+            seen += 1;
+        }
+    }
+    Ok(Some(last))
 }
 
-impl Run {
-    /// Goes through the records. The key of the last one it got to, unless that was the last of all.
-    fn mend(&mut self, host: &Host, provider: &impl Provider, after: &str) -> Result<Option<String>, Failure> {
-        let mut last = after.to_owned();
-        let mut seen = 0;
-        while seen < MOST_SEEN {
-            let page = host.kv(STACKS).page::<Stack>("", (!last.is_empty()).then_some(last.as_str()), 100)?;
-            if page.is_empty() {
-                return Ok(None);
-            }
-            for (stack_id, stack) in page {
-                if !self.budget.take(CHANGES_OF_STACK) {
-                    return Ok(Some(last));
-                }
-                let unused = CHANGES_OF_STACK - self.mend_one(host, provider, &stack_id, &stack)?;
-                self.budget.give_back(unused);
-                last = stack_id;
-                seen += 1;
-            }
+/// Mends a stack, if it needs that. How many changes it took.
+fn mend_one(
+    host: &Host,
+    providers: &mut impl Providers,
+    existing: &Existing,
+    stack_id: String,
+    mut stack: Stack,
+) -> Result<usize, Failure> {
+    let is_old = |since: u64| host.now().saturating_sub(since) > PATIENCE;
+    match stack.state {
+        State::Creating if is_old(stack.poll_at.unwrap_or(stack.created_at)) => {
+            pool::request_creation(host, &stack_id, &stack.trial_type)?;
+            Ok(1)
         }
-        Ok(Some(last))
+        State::Deleting if stack.poll_at.is_none_or(is_old) => {
+            request(host, "StackDeleteRequested", &stack_id, &stack.trial_type)?;
+            Ok(1)
+        }
+        State::Warm if existing.lacks(&stack_id, &stack.provider) && is_gone(host, providers, &stack_id, &stack) => {
+            lose(host, &stack_id, &stack, GONE)?;
+            Ok(CHANGES_OF_STACK)
+        }
+        State::Failed if existing.lacks(&stack_id, &stack.provider) => {
+            forget(host, &stack_id, stack)?;
+            Ok(2)
+        }
+        State::Assigned if is_old(stack.created_at) && !belongs_to_somebody(host, &stack)? => {
+            retire(host, &stack_id, stack)?;
+            Ok(CHANGES_OF_STACK)
+        }
+        // Its trial goes on: who sees it can say what becomes of that.
+        State::Assigned
+            if !stack.missing
+                && existing.lacks(&stack_id, &stack.provider)
+                && is_gone(host, providers, &stack_id, &stack) =>
+        {
+            stack.missing = true;
+            host.kv(STACKS).set(&stack_id, &stack)?;
+            fail(host, &stack_id, &stack, GONE)?;
+            Ok(2)
+        }
+        State::Failed if stack.poll_at.is_none_or(|at| host.now().saturating_sub(at) > DAY) => {
+            deletion::retry(host, &stack_id, stack)?;
+            Ok(2)
+        }
+        State::Creating | State::Warm | State::Assigned | State::Deleting | State::Failed => Ok(0),
+    }
+}
+
+/// Whether a stack is gone that its provider did not list. Lists may be somewhat old, and a stack by itself is not.
+fn is_gone(host: &Host, providers: &mut impl Providers, stack_id: &str, stack: &Stack) -> bool {
+    match providers.provider(host, &stack.provider).status(stack_id) {
+        Ok(status) => matches!(status, Status::Absent | Status::Deleting),
+        Err(error) => {
+            host.warn("cannot look for a stack", &[("stackId", stack_id), ("reason", error.reason())]);
+            false
+        }
+    }
+}
+
+/// Which stacks there are, by provider; nothing of a provider that cannot say.
+struct Existing(BTreeMap<Kind, Option<BTreeSet<String>>>);
+
+impl Existing {
+    /// Asks the providers of stacks that ought to be there.
+    fn of<'a>(
+        host: &Host,
+        providers: &mut impl Providers,
+        stacks: impl Iterator<Item = &'a Stack>,
+    ) -> Result<Self, Failure> {
+        let mut existing = BTreeMap::new();
+        for stack in stacks.filter(|stack| matches!(stack.state, State::Warm | State::Assigned | State::Failed)) {
+            if existing.contains_key(&stack.provider) {
+                continue;
+            }
+            let found = match providers.provider(host, &stack.provider).list() {
+                Ok(found) => found,
+                Err(Error::Failed(reason)) => return Err(retry(format!("cannot list the stacks: {reason}"))),
+                // Said when it was swept.
+                Err(Error::Busy(_) | Error::Refused(_)) => None,
+            };
+            let whole = |found: Vec<Found>| {
+                let whole = found.into_iter().filter(|found| found.extent == Extent::Whole);
+                whole.map(|found| found.stack_id).collect()
+            };
+            existing.insert(stack.provider.clone(), found.map(whole));
+        }
+        Ok(Self(existing))
     }
 
-    /// Mends a stack, if it needs that. How many changes it took.
-    fn mend_one(
-        &mut self,
-        host: &Host,
-        provider: &impl Provider,
-        stack_id: &str,
-        stack: &Stack,
-    ) -> Result<usize, Failure> {
-        let is_old = host.now().saturating_sub(stack.created_at) > PATIENCE;
-        match stack.state {
-            State::Creating if is_old => {
-                pool::request_creation(host, stack_id, &stack.trial_type)?;
-                Ok(1)
-            }
-            State::Warm => {
-                let exists = provider.exists(stack_id);
-                if exists.map_err(|error| retry(format!("cannot look for stack `{stack_id}`: {error}")))? {
-                    return Ok(0);
-                }
-                lose(host, stack_id, stack, "its folder is gone")?;
-                Ok(CHANGES_OF_STACK)
-            }
-            State::Assigned if is_old && !belongs_to_somebody(host, stack)? => {
-                retire(host, stack_id, stack)?;
-                self.folders_left = Trimmed::Some;
-                Ok(CHANGES_OF_STACK)
-            }
-            State::Creating | State::Assigned => Ok(0),
-        }
+    /// Whether it is certain that there is no such stack.
+    fn lacks(&self, stack_id: &str, kind: &Kind) -> bool {
+        let known = self.0.get(kind).and_then(Option::as_ref);
+        known.is_some_and(|known| !known.contains(stack_id))
     }
 }
 

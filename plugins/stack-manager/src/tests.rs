@@ -1,12 +1,19 @@
 //! Stacks against a host and a provider in memory: the way of a stack here, the repair of all in [`repair`].
 
+mod policy;
 mod repair;
 mod scene;
+mod slow;
 
 use serde_json::json;
 use trialbridge_plugin::Failure;
 
 use self::scene::{Scene, names_of};
+use crate::provider::Error;
+
+fn no_space() -> Option<Error> {
+    Some(Error::Failed("no space".to_owned()))
+}
 
 #[test]
 fn a_pool_is_filled_and_refilled() {
@@ -18,7 +25,10 @@ fn a_pool_is_filled_and_refilled() {
     assert_eq!(world.said(), "StackCreateRequested*3");
 
     let said = world.settle();
-    assert_eq!(names_of(&said), "StackWarm*3");
+    assert_eq!(names_of(&said), "StackCreated*3 StackWarm*3");
+    let created = &said[0].1;
+    assert_eq!((&created["type"], &created["state"]), (&json!("ACS"), &json!("CREATING")));
+    let said: Vec<_> = said.into_iter().filter(|(name, _)| name == "StackWarm").collect();
     let stack_id = said[0].1["stackId"].as_str().unwrap();
     let url = format!("/stacks/{stack_id}/");
     assert!(stack_id.starts_with("acs-"));
@@ -42,7 +52,7 @@ fn a_big_pool_is_filled_over_several_calls() {
     let mut world = Scene::new(150);
     world.handle("OnlineTrial", "TrialAssigned", &json!({ "type": "ACS" }));
     assert_eq!(world.said(), "ReconcileContinued*1 StackCreateRequested*66");
-    assert_eq!(names_of(&world.settle()), "StackWarm*150");
+    assert_eq!(names_of(&world.settle()), "StackCreated*150 StackWarm*150");
     assert_eq!(world.count(), "150 warm, 150 pooled, 150 folders");
 }
 
@@ -91,7 +101,7 @@ fn the_stack_of_a_trial_that_is_over_is_deleted_once_and_replaced() {
     let said = world.settle();
     let deleted = json!({ "stackId": stack_id, "type": "ACS", "state": "ASSIGNED", "trialId": "t1" });
     assert_eq!(said[0], ("StackDeleted".to_owned(), deleted));
-    assert_eq!(names_of(&said), "StackDeleted*1 StackWarm*1");
+    assert_eq!(names_of(&said), "StackCreated*1 StackDeleted*1 StackWarm*1");
     world.handle("OnlineTrial", "TrialExpired", &ended);
     world.handle("assign-trial", "StackReserved", &ended);
     assert_eq!(world.settle(), []);
@@ -103,20 +113,22 @@ fn a_provider_that_fails_is_tried_again_and_then_given_up() {
     let mut world = Scene::new(1);
     world.reconcile();
     let request = world.take().remove(0).1;
-    world.folders.failure = Some("no space");
+    world.folders.failure = no_space();
     let failure = world.attempt("stack-manager", "StackCreateRequested", &request, 4).unwrap_err();
     assert!(matches!(failure, Failure::Retry(reason) if reason.ends_with("no space")));
     assert_eq!(world.count(), "1 creating, 1 pooled, 0 folders");
     world.attempt("stack-manager", "StackCreateRequested", &request, 5).unwrap();
-    let (detail_type, failed) = world.take().remove(0);
+    let (detail_type, failed) = world.first("StackFailed");
     assert_eq!((detail_type.as_str(), &failed["state"]), ("StackFailed", &json!("CREATING")));
-    assert_eq!(world.count(), ", 0 pooled, 0 folders");
+    assert_eq!(world.count(), "1 deleting, 0 pooled, 0 folders");
 
     world.folders.failure = None;
+    let said = world.settle();
+    assert_eq!((said[1].0.as_str(), &said[1].1["state"]), ("StackDeleted", &json!("FAILED")));
     world.reconcile();
     world.settle();
     let reserved = world.reserve("t1");
-    world.folders.failure = Some("no space");
+    world.folders.failure = no_space();
     for event in [("assign-trial", "StackReserved"), ("OnlineTrial", "TrialExpired")] {
         let failure = world.attempt(event.0, event.1, &reserved, 1).unwrap_err();
         assert!(matches!(failure, Failure::Retry(reason) if reason.ends_with("no space")));

@@ -3,9 +3,12 @@
 //! * [`World`]: a daemon in this process, with a clock that is moved by hand and a store in memory
 //! * [`process`]: the real binary, as a process of its own
 //! * [`server`]: somebody that plugins talk to
+//! * [`moto`]: AWS, as far as tests need it; [`stacks`]: rules for stacks that are made there
 
+pub(crate) mod moto;
 pub(crate) mod process;
 pub(crate) mod server;
+pub(crate) mod stacks;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

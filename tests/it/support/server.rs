@@ -164,8 +164,8 @@ impl State {
     }
 }
 
-/// Reads one request.
-async fn receive(stream: &mut (impl AsyncRead + Unpin)) -> Option<Seen> {
+/// Reads one request. `None` if the client went away.
+pub(crate) async fn receive(stream: &mut (impl AsyncRead + Unpin)) -> Option<Seen> {
     let mut bytes = Vec::new();
     let end = loop {
         if stream.read_buf(&mut bytes).await.ok()? == 0 {

@@ -1,5 +1,6 @@
 //! Authored ─► compiled, or what is wrong with the meaning.
 
+mod command;
 mod egress;
 mod input;
 mod plugin;

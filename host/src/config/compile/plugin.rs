@@ -18,14 +18,15 @@ impl Compiler<'_> {
     pub(super) fn plugin(&mut self, mut authored: authored::Plugin, secrets: &Secrets) -> PluginSettings {
         let default = PluginSettings::default();
         self.placeholders(&authored);
+        let limits = authored.limits.as_ref().map_or(default.limits, |limits| self.limits(limits));
         PluginSettings {
             config: authored.config.iter().map(|(name, value)| (name.value.clone(), json(value))).collect(),
-            limits: authored.limits.as_ref().map_or(default.limits, |limits| self.limits(limits)),
             isolation: authored.isolation.unwrap_or_default(),
             instances: authored.instances.as_ref().map_or(default.instances, |instances| self.instances(instances)),
             concurrency: self.within("concurrency", &authored.concurrency, default.concurrency, (1, 256)),
             trust: authored.trust.take().map(|trust| self.trust(trust)),
-            grants: self.grants(authored, secrets),
+            grants: self.grants(authored, secrets, limits.time),
+            limits,
         }
     }
 
@@ -47,10 +48,11 @@ impl Compiler<'_> {
             time: self.within("time", &authored.time, default.time, seconds),
             output: self.within("output", &authored.output, Bytes(default.output), bytes(1 << 10, 1 << 30)).0,
             http_requests: self.within("http-requests", &authored.http_requests, default.http_requests, (1, 1024)),
+            commands: self.within("commands", &authored.commands, default.commands, (1, 256)),
         }
     }
 
-    fn grants(&mut self, authored: authored::Plugin, secrets: &Secrets) -> Grants {
+    fn grants(&mut self, authored: authored::Plugin, secrets: &Secrets, time: Duration) -> Grants {
         let mut grants = Grants { trials: authored.trials, ..Grants::default() };
         grants.http = authored.http.iter().filter_map(|destination| self.destination(destination, secrets)).collect();
         for (bucket, access) in authored.kv {
@@ -60,6 +62,10 @@ impl Compiler<'_> {
         for source in authored.emit {
             self.source(&source);
             grants.emit.insert(source.value);
+        }
+        for (name, command) in authored.commands {
+            let command = self.command(&name, &command, time);
+            grants.commands.insert(name.value, command);
         }
         for (name, folder) in authored.folders {
             self.name(&name::FOLDER, &name);

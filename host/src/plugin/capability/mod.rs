@@ -3,6 +3,7 @@
 //! Each function checks the grant, then the arguments, then answers from the call's own effects and the store, and
 //! remembers what it read. A function that is not granted answers `denied` and names the line that would grant it.
 
+mod commands;
 mod config;
 mod events;
 pub(super) mod http;

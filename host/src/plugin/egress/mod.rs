@@ -35,7 +35,7 @@ pub(super) use self::secrets::{Key, Placeholders};
 
 use self::secrets::Used;
 use super::runtime::Runtime;
-use super::usage::Sent;
+use super::usage::{Ran, Sent};
 use crate::clock::Clock;
 use crate::config::destination::choose;
 use crate::config::{Destination, PluginSettings};
@@ -60,18 +60,30 @@ pub(super) struct Egress {
     pub(super) redactor: Redactor,
     /// Holds as many permits as requests may be under way.
     slots: Semaphore,
+    /// Holds as many permits as commands may be under way.
+    pub(super) command_slots: Semaphore,
     resolver: Arc<dyn Resolver>,
     clock: Arc<dyn Clock>,
 }
 
-/// The requests of a call, in the order in which they ended. Clones are the same.
+/// The requests and the commands of a call, in the order in which they ended. Clones are the same.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Requests(Arc<Mutex<Vec<Sent>>>);
+pub(super) struct Requests(Arc<Mutex<Vec<Sent>>>, Arc<Mutex<Vec<Ran>>>);
 
 impl Requests {
-    /// Those that have ended, for whoever keeps them.
+    /// The requests that have ended, for whoever keeps them.
     pub(super) fn take(&self) -> Vec<Sent> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The commands that have ended, for whoever keeps them.
+    pub(super) fn take_commands(&self) -> Vec<Ran> {
+        std::mem::take(&mut *self.1.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Adds a command that has ended.
+    pub(super) fn note(&self, ran: Ran) {
+        self.1.lock().unwrap_or_else(PoisonError::into_inner).push(ran);
     }
 }
 
@@ -97,6 +109,7 @@ impl Egress {
             placeholders: Placeholders::new(&runtime.placeholder_key, plugin, listed)?,
             redactor: Redactor::new(destinations.iter().flat_map(Destination::all_secrets))?,
             slots: Semaphore::new(settings.limits.http_requests as usize),
+            command_slots: Semaphore::new(settings.limits.commands as usize),
             resolver: runtime.resolver.clone(),
             clock: runtime.clock.clone(),
             destinations,

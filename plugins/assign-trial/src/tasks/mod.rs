@@ -59,7 +59,7 @@ pub(crate) fn perform(
         }
         "configureTrial" => return stacks::configure(run, id, assignment, call),
         "reserveStack" => stacks::reserve(run, id, assignment, call),
-        "checkReachable" => stacks::check_reachable(run, id, call),
+        "checkReachable" => stacks::check_reachable(run, id, assignment, call),
         "emitEvent" => events::emit(run, id, assignment, call),
         "updateTrial" => events::update(run, id, assignment, call),
         other => Ok(Err(Problem::new(names::RUNTIME, format!("there is no task {other:?}")))),

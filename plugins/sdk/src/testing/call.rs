@@ -9,6 +9,7 @@ use super::effects::{Effects, MetricChange};
 use super::limits::{self, MAX_LIST, MAX_SERIES};
 use super::state::{Due, LogLine, State};
 use crate::backend::Backend;
+use crate::commands::Outcome;
 use crate::trials::{Change, Page, Trial};
 use crate::{Access, Error, Event, Level, Need, NewEvent};
 
@@ -271,6 +272,11 @@ impl Backend for Call {
 
     fn histogram(&self, name: &str, labels: &[(&str, &str)], value: f64) -> Result<(), Error> {
         self.measure(name, labels, MetricChange::Observe(value))
+    }
+
+    fn run(&self, command: &str, parameters: &str) -> Result<Outcome, Error> {
+        let State { commands, plugin, .. } = &mut self.0.borrow_mut().state;
+        commands.answer(plugin, command, parameters)
     }
 
     #[cfg(feature = "http")]

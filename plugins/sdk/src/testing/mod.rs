@@ -8,6 +8,7 @@
 //! What it does not do: nobody else commits in between, so no handling runs twice; and nothing limits time or memory.
 
 mod call;
+mod commands;
 mod effects;
 #[cfg(feature = "http")]
 mod http;
@@ -20,5 +21,6 @@ mod time;
 mod world;
 
 pub(crate) use self::call::Call;
+pub use self::commands::Command;
 pub use self::state::{LogLine, Measure};
 pub use self::world::{START, World};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::commands::Commands;
 use super::effects::{Effects, MetricChange};
 use super::time::rfc3339;
 use crate::trials::Trial;
@@ -57,6 +58,7 @@ pub(super) struct State {
     pub(super) metrics: BTreeMap<Series, Measure>,
     pub(super) logs: Vec<LogLine>,
     pub(super) folders: Folders,
+    pub(super) commands: Commands,
     #[cfg(feature = "http")]
     pub(super) http: super::http::Exchange,
     /// The last sequence that was given.

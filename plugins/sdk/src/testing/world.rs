@@ -10,7 +10,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::call::Call;
+use super::commands::Command;
 use super::state::{LogLine, Measure, State};
+use crate::commands::Outcome;
 use crate::trials::Trial;
 use crate::{Config, Delivery, Event, Failure, Host, Level, Need, Plugin};
 
@@ -276,6 +278,16 @@ impl<P: Plugin> World<P> {
     /// A folder that the plugin may be granted, in which the test can put files. It goes with the world.
     pub fn folder(&mut self, name: &str) -> PathBuf {
         self.state.folders.open(name)
+    }
+
+    /// Grants a command, and lets it come to this when it is run. Several outcomes come in order, the last one again and again.
+    pub fn answer_command(&mut self, name: &str, outcome: Outcome) {
+        self.state.commands.record(name, outcome);
+    }
+
+    /// The commands that were run, whatever became of the handling.
+    pub fn commands(&self) -> &[Command] {
+        self.state.commands.run()
     }
 
     /// Answers requests of this method to this URL. Several answers are given in order, the last one again and again; without

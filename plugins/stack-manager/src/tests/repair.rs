@@ -11,7 +11,7 @@ use super::scene::{Scene, names_of};
 fn warm(count: usize) -> Scene {
     let mut world = Scene::new(count);
     world.reconcile();
-    assert_eq!(names_of(&world.settle()), format!("StackWarm*{count}"));
+    assert_eq!(names_of(&world.settle()), format!("StackCreated*{count} StackWarm*{count}"));
     world.advance(Duration::from_millis(120_000));
     world
 }
@@ -56,7 +56,7 @@ fn a_stack_that_was_never_built_is_asked_for_again() {
     world.reconcile();
     assert_eq!(world.take(), []);
     world.advance(Duration::from_millis(1));
-    check(&mut world, "StackWarm*1", "1 warm, 1 pooled, 1 folders");
+    check(&mut world, "StackCreated*1 StackWarm*1", "1 warm, 1 pooled, 1 folders");
 }
 
 #[test]
@@ -65,9 +65,25 @@ fn a_warm_stack_without_folder_is_replaced() {
     world.folders.all.pop_first();
     world.reconcile();
     let said = world.settle();
-    assert_eq!(names_of(&said), "StackFailed*1 StackWarm*1");
-    assert_eq!((&said[0].1["state"], &said[0].1["reason"]), (&json!("WARM"), &json!("its folder is gone")));
+    assert_eq!(names_of(&said), "StackCreated*1 StackFailed*1 StackWarm*1");
+    assert_eq!(
+        (&said[0].1["state"], &said[0].1["reason"]),
+        (&json!("WARM"), &json!("it is gone, and nobody here deleted it"))
+    );
     check(&mut world, "", "2 warm, 2 pooled, 2 folders");
+}
+
+#[test]
+fn a_stack_that_goes_while_a_trial_has_it_is_said_once() {
+    let mut world = warm(1);
+    world.reserve("t1");
+    world.folders.all.clear();
+    world.keep(0);
+    world.reconcile();
+    let said = world.settle();
+    assert_eq!(names_of(&said), "StackFailed*1");
+    assert_eq!((&said[0].1["state"], &said[0].1["trialId"]), (&json!("ASSIGNED"), &json!("t1")));
+    check(&mut world, "", "1 assigned, 0 pooled, 0 folders");
 }
 
 #[test]
@@ -75,12 +91,12 @@ fn the_stack_of_a_trial_that_is_gone_goes_too() {
     let mut world = warm(1);
     world.reserve("t1");
     world.end_all();
-    check(&mut world, "StackDeleted*1 StackWarm*1", "1 warm, 1 pooled, 1 folders");
+    check(&mut world, "StackCreated*1 StackDeleted*1 StackWarm*1", "1 warm, 1 pooled, 1 folders");
     // Not if it is younger than a minute.
     world.reserve("t2");
     world.end_all();
     world.reconcile();
-    assert_eq!(names_of(&world.settle()), "StackWarm*1");
+    assert_eq!(names_of(&world.settle()), "StackCreated*1 StackWarm*1");
     assert_eq!(world.count(), "1 assigned 1 warm, 1 pooled, 2 folders");
 }
 
@@ -115,7 +131,7 @@ fn a_smaller_pool_retires_the_youngest() {
     world.keep(1);
     world.reconcile();
     // The folders stay until the retirement is committed.
-    assert_eq!(world.count(), "1 warm, 1 pooled, 4 folders");
+    assert_eq!(world.count(), "3 deleting 1 warm, 1 pooled, 4 folders");
     let said = world.settle();
     assert_eq!(names_of(&said), "StackDeleted*3");
     assert!(said.iter().all(|(_, detail)| detail["state"] == "WARM"));

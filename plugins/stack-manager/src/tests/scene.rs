@@ -1,15 +1,14 @@
 //! A world with a provider in memory, and what assign-trial does in it.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use trialbridge_plugin::testing::World;
-use trialbridge_plugin::{Event, Failure};
+use trialbridge_plugin::{Event, Failure, Host};
 
-use crate::provider::{Extent, Found, Provider, Tenant};
+use crate::provider::{Error, Extent, Found, Kind, Order, Provider, Providers, Readiness, Recipe, Status, Tenant};
 use crate::{StackManager, handle};
 
 /// Everything that the plugin sees.
@@ -23,7 +22,9 @@ pub(super) struct Scene {
 pub(super) struct Folders {
     pub(super) all: BTreeMap<String, Option<Tenant>>,
     /// What every change answers, if it fails.
-    pub(super) failure: Option<&'static str>,
+    pub(super) failure: Option<Error>,
+    /// What stacks are while they take their time; nothing if all is done at once.
+    pub(super) slow: Option<Status>,
 }
 
 impl Scene {
@@ -36,7 +37,13 @@ impl Scene {
 
     /// Configures how many warm stacks of type ACS are kept.
     pub(super) fn keep(&mut self, warm: usize) {
-        self.configure(json!({ "pools": { "ACS": { "warm": warm, "template": "acs" } } }));
+        self.policy(json!({ "warm": warm }));
+    }
+
+    /// Configures the pool of type ACS.
+    pub(super) fn policy(&mut self, mut pool: Value) {
+        pool["template"] = json!("acs");
+        self.configure(json!({ "pools": { "ACS": pool } }));
     }
 
     pub(super) fn attempt(
@@ -69,7 +76,7 @@ impl Scene {
             }
             for (detail_type, detail) in emitted {
                 match detail_type.as_str() {
-                    "StackCreateRequested" | "ReconcileContinued" => {
+                    "StackCreateRequested" | "StackDeleteRequested" | "StackPollDue" | "ReconcileContinued" => {
                         self.handle("stack-manager", &detail_type, &detail)
                     }
                     _ => others.push((detail_type, detail)),
@@ -82,6 +89,13 @@ impl Scene {
     pub(super) fn take(&mut self) -> Vec<(String, Value)> {
         let detail = |event: &Event| event.read().expect("details are JSON");
         self.take_emitted().into_iter().map(|event| (event.detail_type.clone(), detail(&event))).collect()
+    }
+
+    /// The first event of this type that was emitted and not taken. It stays, as the others do.
+    pub(super) fn first(&self, detail_type: &str) -> (String, Value) {
+        let mut emitted = self.emitted().iter();
+        let event = emitted.find(|event| event.detail_type == detail_type).expect("it was emitted");
+        (event.detail_type.clone(), event.read().expect("details are JSON"))
     }
 
     /// What was emitted and not taken, as [`names_of`] says it.
@@ -153,45 +167,62 @@ pub(super) fn names_of(events: &[(String, Value)]) -> String {
 }
 
 impl Folders {
-    fn check(&self) -> io::Result<()> {
-        self.failure.map_or(Ok(()), |message| Err(io::Error::other(message)))
+    fn check(&self) -> Result<(), Error> {
+        self.failure.clone().map_or(Ok(()), Err)
+    }
+
+    fn state_of(&self, stack_id: &str) -> Status {
+        match self.all.get(stack_id) {
+            Some(_) => self.slow.clone().unwrap_or(Status::Ready(None)),
+            None => Status::Absent,
+        }
     }
 }
 
-impl Provider for Folders {
-    fn create(&mut self, stack_id: &str, template: &str) -> io::Result<()> {
+impl Providers for Folders {
+    fn provider<'a>(&'a mut self, _host: &'a Host, _kind: &'a Kind) -> Box<dyn Provider + 'a> {
+        Box::new(self)
+    }
+}
+
+impl Provider for &mut Folders {
+    fn create(&mut self, order: &Order<'_>) -> Result<Status, Error> {
         self.check()?;
-        assert_eq!(template, "acs");
-        self.all.entry(stack_id.to_owned()).or_default();
-        Ok(())
+        assert_eq!(order.recipe, &Recipe::Folder("acs".to_owned()));
+        self.all.entry(order.stack_id.to_owned()).or_default();
+        Ok(self.state_of(order.stack_id))
     }
 
-    fn configure(&mut self, stack_id: &str, tenant: &Tenant) -> io::Result<()> {
+    fn status(&mut self, stack_id: &str) -> Result<Status, Error> {
         self.check()?;
-        let folder = self.all.get_mut(stack_id).ok_or(io::ErrorKind::NotFound)?;
+        Ok(self.state_of(stack_id))
+    }
+
+    fn configure(&mut self, stack_id: &str, tenant: &Tenant) -> Result<Readiness, Error> {
+        self.check()?;
+        let folder = self.all.get_mut(stack_id).ok_or_else(|| Error::Failed("not found".to_owned()))?;
         *folder = Some(tenant.clone());
-        Ok(())
+        Ok(Readiness::Answers)
     }
 
-    fn delete(&mut self, stack_id: &str) -> io::Result<()> {
+    fn delete(&mut self, stack_id: &str) -> Result<Status, Error> {
         self.check()?;
+        if let Some(slow) = &self.slow {
+            return Ok(slow.clone());
+        }
         self.all.remove(stack_id);
-        Ok(())
+        Ok(Status::Absent)
     }
 
-    fn exists(&self, stack_id: &str) -> io::Result<bool> {
-        Ok(self.all.contains_key(stack_id))
-    }
-
-    fn list(&self) -> io::Result<Vec<Found>> {
+    fn list(&mut self) -> Result<Option<Vec<Found>>, Error> {
         let found = self.all.keys().map(|name| match name.strip_prefix('.') {
             Some(stack_id) => Found { name: name.clone(), stack_id: stack_id.to_owned(), extent: Extent::Part },
             None => Found { name: name.clone(), stack_id: name.clone(), extent: Extent::Whole },
         });
-        Ok(found.collect())
+        Ok(Some(found.collect()))
     }
 
-    fn discard(&mut self, found: &Found) -> io::Result<()> {
+    fn discard(&mut self, found: &Found) -> Result<(), Error> {
         self.check()?;
         self.all.remove(&found.name);
         Ok(())

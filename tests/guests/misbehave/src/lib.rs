@@ -14,6 +14,7 @@
 //! | `open-file`, `write-file` | `paths` | opens, or creates, each file |
 //! | `open-socket` | `port` | connects to 127.0.0.1 |
 //! | `http` | `url`, `method`, `headers`, `body`, `times`, `key` | sends a request with so many times that body; `${config:NAME}` is what the configuration says. With a `key` it keeps the answer in bucket `echo` |
+//! | `command` | `command`, `parameters` | runs it, and keeps what came of it in bucket `echo` as `command` |
 //! | `say` | `text` | logs it, prints it, and fails with it |
 //! | `kv-denied` | `bucket` | gets, sets, lists, deletes |
 //! | `trials-denied` | `trialId` | gets, lists, updates |
@@ -70,6 +71,7 @@ impl Guest for Misbehave {
             "transact" => transact::transact(&order),
             "emit" => obey::emit(&order),
             "say" => obey::say(&order),
+            "command" => obey::command(&order),
             "emit-after" => obey::emit_after(&order),
             "slow" => obey::slow(&order),
             "loop" => exhaust::cpu(),

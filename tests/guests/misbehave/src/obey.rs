@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use crate::bindings::exports::trialbridge::plugin::handler::{Delivery, Event, Failure};
 use crate::bindings::trialbridge::plugin::events::NewEvent;
 use crate::bindings::trialbridge::plugin::log::{self, Level};
-use crate::bindings::trialbridge::plugin::{events, kv};
-use crate::order::{Order, give_up};
+use crate::bindings::trialbridge::plugin::{commands, events, kv};
+use crate::order::{Order, give_up, text};
 
 /// Reads a number, and writes it back with one more: two calls at once would lose one if they did not conflict.
 pub(crate) fn counter(order: &Order) -> Result<(), Failure> {
@@ -71,4 +71,20 @@ pub(crate) fn slow(order: &Order) -> Result<(), Failure> {
         thread::sleep(pause);
     }
     Ok(())
+}
+
+/// What comes of a command, as `exited CODE` or `killed REASON` or the error, and what it wrote.
+pub(crate) fn command(order: &Order) -> Result<(), Failure> {
+    let name = order.text("command", "some");
+    let parameters = serde_json::Value::Object(order.members("parameters")).to_string();
+    let outcome = match commands::run(name, &parameters) {
+        Ok(commands::Outcome { ending: commands::Ending::Exited(code), stdout, stderr }) => {
+            format!("exited {code}\n{stdout}{stderr}")
+        }
+        Ok(commands::Outcome { ending: commands::Ending::Killed(reason), stdout, stderr }) => {
+            format!("killed {reason}\n{stdout}{stderr}")
+        }
+        Err(error) => text(&error),
+    };
+    kv::set("echo", name, outcome.as_bytes()).map_err(give_up)
 }
