@@ -14,6 +14,10 @@ use crate::DataLake;
 
 fn world(config: Value) -> World<DataLake> {
     let mut world = World::new();
+    for bucket in ["lake-open", "lake-sealed", "lake-chunks"] {
+        world.grant(Need::Kv(bucket.to_owned(), Access::ReadWrite));
+    }
+    world.grant(Need::Emit("data-lake".to_owned()));
     world.grant(Need::Folder("lake".to_owned(), Access::ReadWrite));
     world.grant(Need::Http);
     world.configure(config);
