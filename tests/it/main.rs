@@ -16,4 +16,5 @@ mod loops;
 mod reload;
 mod schedules;
 mod serial;
+mod slack;
 mod support;

@@ -18,9 +18,9 @@
 //!
 //! # How often
 //!
-//! Once for each event, whatever rules send it here and whoever redrives it, as long as it is remembered; with `concurrency = 1`. Slack knows no idempotency
-//! keys, so two things cannot be excluded: a message is there twice if the daemon is killed, or the answer is lost, between Slack's having taken it
-//! and the commit. No message is lost: what cannot be sent is tried again, or is a dead letter that says why.
+//! Once for each event, whatever rules send it here and whoever redrives it, as long as it is remembered. With `concurrency = 1` one instance does it all, and
+//! knows what it sent even if that is not committed yet. Slack knows no idempotency keys, so this remains: a message is there twice if its
+//! answer is lost, or the daemon is killed (or the instance replaced) between Slack's having taken it and the commit. No message is lost: what cannot be sent is tried again, or is a dead letter that says why.
 
 mod config;
 mod message;
@@ -59,11 +59,14 @@ impl Plugin for Slack {
             host.warn("ignored an event that there is no message for; add one, or narrow the rule that sends it", &fields);
             return Ok(());
         };
-        if sent::was_sent(event, host)? {
+        if sent::is_noted(event, host)? {
             return Ok(());
         }
-        let message = message.fill(&Source::new(event, host)?, &event.detail_type);
-        send::send(host, &config.way, message)?;
+        if !sent::is_remembered(event) {
+            let message = message.fill(&Source::new(event, host)?, &event.detail_type);
+            send::send(host, &config.way, message)?;
+            sent::remember(event);
+        }
         Ok(sent::note(event, host)?)
     }
 }

@@ -64,7 +64,7 @@ impl Message {
     /// Says which text is wrong, and why.
     pub(crate) fn compile(authored: &Authored) -> Result<Self, String> {
         let one = |name: &str, text: &str| Template::parse(text).map_err(|reason| format!("{name}: {reason}"));
-        let all = |name: &str, texts: &[String]| {
+        let all = |name: &str, texts: &[String]| -> Result<Vec<Template>, String> {
             texts.iter().enumerate().map(|(at, text)| one(&format!("{name}[{at}]"), text)).collect()
         };
         if authored.text.trim().is_empty() {

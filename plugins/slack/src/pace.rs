@@ -34,6 +34,12 @@ pub(crate) fn turn(now: u64) -> Option<Duration> {
     Some(Duration::from_millis(turn - now))
 }
 
+/// Is another instance from now on.
+#[cfg(test)]
+pub(crate) fn restart() {
+    PAUSE.set((0, 0));
+}
+
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX / 2)
 }
@@ -44,6 +50,7 @@ mod tests {
 
     #[test]
     fn who_comes_in_a_pause_gets_a_turn_of_its_own() {
+        restart();
         let seconds = |seconds| Some(Duration::from_secs(seconds));
         assert_eq!(turn(0), None);
         pause(0, Duration::from_secs(30));

@@ -1,5 +1,8 @@
 //! What was sent, so that nothing is sent twice.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
+
 use trialbridge_plugin::{Error, Event, Host};
 
 /// The bucket.
@@ -8,14 +11,38 @@ pub(crate) const BUCKET: &str = "slack";
 /// How many records are removed at once. More than are made in the minute between two schedules, because Slack takes one message a second.
 const AT_ONCE: u32 = 100;
 
-/// Whether the message about an event was sent. Nobody but another delivery of this event writes what is read here, so that the commit
+/// How many events an instance remembers.
+const REMEMBERED: usize = 1000;
+
+thread_local! {
+    /// The events whose messages this instance has sent, the newest last. Their notes may not be committed yet, or the commit may have failed;
+    /// the handler runs again then, and must not send again.
+    static RECENT: RefCell<VecDeque<String>> = const { RefCell::new(VecDeque::new()) };
+}
+
+/// Whether the message about an event is noted as sent. Nobody but another delivery of this event writes what is read here, so that the commit
 /// does not fail, and the message is not sent again, because of others.
 ///
 /// # Errors
 ///
 /// Those of the host.
-pub(crate) fn was_sent(event: &Event, host: &Host) -> Result<bool, Error> {
+pub(crate) fn is_noted(event: &Event, host: &Host) -> Result<bool, Error> {
     Ok(host.kv(BUCKET).get_bytes(&key(event, host))?.is_some())
+}
+
+/// Whether this instance knows that it has sent the message about an event, noted or not.
+pub(crate) fn is_remembered(event: &Event) -> bool {
+    RECENT.with_borrow(|recent| recent.contains(&event.id))
+}
+
+/// Remembers that the message about an event was sent, while this instance lives.
+pub(crate) fn remember(event: &Event) {
+    RECENT.with_borrow_mut(|recent| {
+        if recent.len() >= REMEMBERED {
+            recent.pop_front();
+        }
+        recent.push_back(event.id.clone());
+    });
 }
 
 /// Notes that the message about an event was sent.
@@ -46,6 +73,12 @@ pub(crate) fn forget(host: &Host, remember: u64) -> Result<(), Error> {
         host.kv(BUCKET).delete(&by_time)?;
     }
     Ok(())
+}
+
+/// Is another instance from now on.
+#[cfg(test)]
+pub(crate) fn restart() {
+    RECENT.take();
 }
 
 /// The same plugin may run under several names, for several channels.
