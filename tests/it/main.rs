@@ -16,5 +16,6 @@ mod loops;
 mod reload;
 mod schedules;
 mod serial;
+mod shipped;
 mod slack;
 mod support;

@@ -127,7 +127,8 @@ impl Slack {
 
 /// What Slack would not take in a message, by its documentation.
 fn fault(message: &Value) -> Option<String> {
-    let long = |text: &Value, most: usize| text.as_str().is_none_or(|text| text.is_empty() || text.chars().count() > most);
+    let long =
+        |text: &Value, most: usize| text.as_str().is_none_or(|text| text.is_empty() || text.chars().count() > most);
     if long(&message["text"], 40_000) {
         return Some("text".to_owned());
     }

@@ -94,7 +94,11 @@ impl Config {
             let message = Message::compile(authored);
             Ok((detail_type.clone(), message.map_err(|reason| format!("messages.{detail_type}.{reason}"))?))
         });
-        Ok(Self { way, remember: written.remember_days * 86_400_000, messages: messages.collect::<Result<_, String>>()? })
+        Ok(Self {
+            way,
+            remember: written.remember_days * 86_400_000,
+            messages: messages.collect::<Result<_, String>>()?,
+        })
     }
 }
 

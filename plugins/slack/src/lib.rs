@@ -56,7 +56,10 @@ impl Plugin for Slack {
         }
         let Some(message) = config.messages.get(&event.detail_type) else {
             let fields = [("source", event.source.as_str()), ("detail-type", event.detail_type.as_str())];
-            host.warn("ignored an event that there is no message for; add one, or narrow the rule that sends it", &fields);
+            host.warn(
+                "ignored an event that there is no message for; add one, or narrow the rule that sends it",
+                &fields,
+            );
             return Ok(());
         };
         if sent::is_noted(event, host)? {

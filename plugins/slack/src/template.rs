@@ -186,10 +186,7 @@ mod tests {
             ("*Lead*: {{ detail.leadId }}!", "*Lead*: &lt;!channel&gt; &amp; co!"),
             ("{{detail.n}} {{detail.yes}} {{detail.deep.0.er}}", "1.5 true x"),
             ("{{source}}{{detail.none}}", "OnlineTrial"),
-            (
-                "{{detail.expiresAt|date}}",
-                "<!date^1589379639^{date_short_pretty} {time}|2020-05-13T14:20:39Z>",
-            ),
+            ("{{detail.expiresAt|date}}", "<!date^1589379639^{date_short_pretty} {time}|2020-05-13T14:20:39Z>"),
             ("{{time | date}}", "<!date^1589379579^{date_short_pretty} {time}|2020-05-13T14:19:39Z>"),
             ("{{detail.never|date}}", "soon"),
             ("{{detail.deep}}", "[{\"er\":\"x\"}]"),

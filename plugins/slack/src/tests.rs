@@ -249,10 +249,7 @@ fn old_notes_are_forgotten() {
 fn a_wrong_configuration_is_named() {
     let message = |messages: Value| json!({ "webhook": HOOK, "messages": messages });
     for (config, expected) in [
-        (
-            json!({}),
-            "there is neither a webhook nor a token; add webhook = \"${secret:NAME}\", or token and channel",
-        ),
+        (json!({}), "there is neither a webhook nor a token; add webhook = \"${secret:NAME}\", or token and channel"),
         (json!({ "webhook": HOOK, "token": "x" }), "there are a webhook and a token; keep one of them"),
         (json!({ "webhook": HOOK, "channel": "x" }), "channel: a webhook has its own channel; remove this"),
         (json!({ "token": "x" }), "channel: a token needs to know where to write; add channel = \"C0123456789\""),
