@@ -18,5 +18,7 @@ mod loops;
 mod reload;
 mod schedules;
 mod serial;
+mod shipped;
+mod slack;
 mod states;
 mod support;

@@ -134,11 +134,13 @@ impl Builder {
             {
                 self.still_trusted(id, trust, &plugin.compiled().hash)?;
             }
-            let rebuilt = self
-                .with_settings(id, plugin.compiled().clone(), &config)
-                .await
-                .map_err(|error| format!("the plugin {id} serves and could not any more: {error}"))?;
-            plugins.insert(id.clone(), rebuilt);
+            match self.with_settings(id, plugin.compiled().clone(), &config).await {
+                Ok(rebuilt) => {
+                    plugins.insert(id.clone(), rebuilt);
+                }
+                Err(LoadError::Needs { lines, .. }) if !names(&config, id) => say_unused(id, &lines),
+                Err(error) => return Err(format!("the plugin {id} serves and could not any more: {error}")),
+            }
         }
         Ok((config, plugins))
     }
@@ -218,6 +220,10 @@ impl Builder {
                     self.plugins.insert(id.clone(), plugin);
                     Change::Plugin { id, hash, version }
                 }
+                Err(LoadError::Needs { lines, .. }) if !names(&self.config, &id) => {
+                    say_unused(&id, &lines);
+                    continue;
+                }
                 Err(error) => Change::PluginRejected { id, error: error.to_string() },
             });
         }
@@ -242,6 +248,17 @@ impl Builder {
         plugin.check_config().await?;
         Ok(Arc::new(plugin))
     }
+}
+
+/// Whether rules.toml says anything of a plugin. One that is there and that it says nothing of is not missing any grants: it is not used.
+fn names(config: &Config, id: &str) -> bool {
+    let mut targets = config.rules.rules().iter().flat_map(|rule| &rule.targets);
+    config.plugins.contains_key(id) || targets.any(|target| target.plugin == id)
+}
+
+fn say_unused(id: &str, needs: &[String]) {
+    let needs = needs.join("; ");
+    tracing::info!(plugin = id, %needs, "a plugin is not used: rules.toml does not name it, and it needs grants");
 }
 
 /// Reads rules.toml and every plugin as a start would, and says what is wrong. Starts and changes nothing, but makes the folders

@@ -1,65 +1,72 @@
-//! Counts what happens, in one place.
+//! Counts what happens, in one place: for Prometheus at /metrics, and if it is configured for CloudWatch.
 //!
 //! | metric | kind | labels | moved by |
 //! |---|---|---|---|
 //! | `events_total` | counter | `source`, `detail_type` | every event |
 //! | `active_trials` | gauge | `type` | TrialRequested, TrialExpired, TrialCancelled |
-//! | `warm_stacks` | gauge | `type` | StackWarm, StackReserved; StackDeleted and StackFailed of warm stacks |
 //! | `time_to_assignment_seconds` | histogram | `type` | TrialAssigned |
-//! | `assignment_failures_total` | counter | `type` | TrialAssignmentFailed |
+//! | `time_in_state_seconds` | histogram | `type`, `state`, `next` | the events that end a state: assigned, failed, expired, cancelled |
+//! | `assignment_failures_total` | counter | `type`, `reason` | TrialAssignmentFailed |
+//! | `expiry_lateness_seconds` | histogram | `type` | TrialExpired: when it was published, less when it was due |
+//! | `warm_stacks` | gauge | `type` | StackWarm, StackReserved; StackDeleted and StackFailed of warm stacks |
+//! | `stack_failures_total` | counter | `type`, `state` | StackFailed |
+//! | `pool_empty_since_timestamp_seconds` | gauge | `type` | the last warm stack goes; 0 while there is one |
+//! | `pool_starvation_seconds` | histogram | `type` | a pool has a warm stack again: how long it had none |
+//!
+//! Times are taken from events, which have them to the second, but for those that their detail has more precisely.
+//! `trialbridge_timer_lateness_seconds`, which the daemon measures itself, is in milliseconds.
 
+mod cloudwatch;
+mod config;
+mod pool;
+mod recorder;
 #[cfg(test)]
 mod tests;
+mod trials;
 
 use serde_json::Value;
-use trialbridge_plugin::{Description, Detail, Error, Event, Failure, Host, Plugin, permanent};
+use trialbridge_plugin::{Access, Description, Detail, Event, Failure, Host, Plugin, permanent};
+
+use crate::config::Config;
+use crate::recorder::Recorder;
+
+/// The bucket of what has to be known of earlier events.
+const BUCKET: &str = "metrics";
+
+/// The source of what this plugin says to itself.
+const SELF: &str = "metrics";
 
 /// The plugin.
+#[derive(Debug)]
 pub struct Metrics;
 
 trialbridge_plugin::export!(Metrics);
 
 impl Plugin for Metrics {
     fn describe() -> Description {
-        Description::new("counts events, trials, warm stacks and the time to assignment", env!("CARGO_PKG_VERSION"))
+        let summary = "counts events, and measures trials, their states and the pools of stacks";
+        Description::new(summary, env!("CARGO_PKG_VERSION")).kv(BUCKET, Access::ReadWrite)
     }
 
     fn handle(event: &Event, host: &Host) -> Result<(), Failure> {
-        let labels = [("source", event.source.as_str()), ("detail_type", event.detail_type.as_str())];
-        unless_full(host, host.counter("events_total", &labels, 1))?;
-        let add = |name, add| {
-            let detail = event.detail()?;
-            unless_full(host, host.gauge_add(name, &[("type", text(event, &detail, "type")?)], add))
-        };
+        let config = Config::read(host)?;
+        if let Some(cloudwatch) = &config.cloudwatch
+            && let Some(done) = cloudwatch::handle(event, host, cloudwatch)
+        {
+            return done;
+        }
+        let mut recorder = Recorder::new(host);
+        recorder.count("events_total", &[("source", &event.source), ("detail_type", &event.detail_type)])?;
         match event.kind() {
-            ("OnlineTrial", "TrialRequested") => add("active_trials", 1.0),
-            ("OnlineTrial", "TrialExpired" | "TrialCancelled") => add("active_trials", -1.0),
-            ("OnlineTrial", "TrialAssigned") => assigned(event, host),
-            ("OnlineTrial", "TrialAssignmentFailed") => {
-                let detail = event.detail()?;
-                let labels = [("type", text(event, &detail, "type")?)];
-                unless_full(host, host.counter("assignment_failures_total", &labels, 1))
-            }
-            ("stack-manager", "StackWarm") => add("warm_stacks", 1.0),
-            ("assign-trial", "StackReserved") => add("warm_stacks", -1.0),
-            // Only what was warm was counted as such.
-            ("stack-manager", "StackDeleted" | "StackFailed") if text(event, &event.detail()?, "state")? == "WARM" => {
-                add("warm_stacks", -1.0)
-            }
+            ("OnlineTrial", _) => trials::measure(event, &mut recorder)?,
+            ("stack-manager" | "assign-trial", _) => pool::measure(event, host, &mut recorder)?,
+            _ => {}
+        }
+        match &config.cloudwatch {
+            Some(_) if event.source != SELF => cloudwatch::keep(event, host, recorder.into_data()),
             _ => Ok(()),
         }
     }
-}
-
-/// Whoever assigns by other means than assign-trial may not have measured the time, and nothing is observed then.
-fn assigned(event: &Event, host: &Host) -> Result<(), Failure> {
-    let detail = event.detail()?;
-    let Some(seconds) = detail.get("secondsToAssign") else { return Ok(()) };
-    let value = seconds.as_f64().filter(|seconds| *seconds >= 0.0).ok_or_else(|| {
-        permanent(format!("`secondsToAssign` of {} is {seconds}, not a number of seconds", event.detail_type))
-    })?;
-    let labels = [("type", text(event, &detail, "type")?)];
-    unless_full(host, host.histogram("time_to_assignment_seconds", &labels, value))
 }
 
 /// A text that may be empty: it only becomes a label.
@@ -68,13 +75,7 @@ fn text<'a>(event: &Event, detail: &'a Detail<'_>, name: &str) -> Result<&'a str
     text.ok_or_else(|| permanent(format!("the detail of {} has no text `{name}`", event.detail_type)))
 }
 
-/// A series that does not fit any more is no reason to lose the others, nor to dead-letter the event.
-fn unless_full(host: &Host, counted: Result<(), Error>) -> Result<(), Failure> {
-    match counted {
-        Err(Error::Limit(reason)) => {
-            host.warn("a metric was not counted", &[("reason", &reason)]);
-            Ok(())
-        }
-        counted => Ok(counted?),
-    }
+/// When an event happened, in seconds since the epoch; nothing if its sender wrote something else.
+fn seconds(event: &Event) -> Option<f64> {
+    event.time.parse::<jiff::Timestamp>().ok().map(|time| time.as_second() as f64)
 }

@@ -5,6 +5,9 @@ use trialbridge_plugin::testing::{Measure, World};
 
 use crate::Metrics;
 
+mod cloudwatch;
+mod pool;
+
 /// What an event changes beside `events_total`, in a line, or how it fails.
 fn check(source: &str, detail_type: &str, detail: &str, expected: &str) {
     let mut world = World::<Metrics>::new();
@@ -40,19 +43,61 @@ fn each_event_moves_its_metrics() {
     check("OnlineTrial", "TrialRequested", acs, "active_trials{type=ACS} +1");
     check("OnlineTrial", "TrialExpired", acs, "active_trials{type=ACS} -1");
     check("OnlineTrial", "TrialCancelled", acs, "active_trials{type=ACS} -1");
-    check("OnlineTrial", "TrialAssignmentFailed", acs, "assignment_failures_total{type=ACS} +1");
+    check("OnlineTrial", "TrialExtended", acs, "");
+    check(
+        "OnlineTrial",
+        "TrialAssignmentFailed",
+        r#"{"type":"ACS","reason":"no warm stack of type ACS within 600 s"}"#,
+        "assignment_failures_total{reason=no-warm-stack,type=ACS} +1",
+    );
+    check("OnlineTrial", "TrialAssignmentFailed", acs, "assignment_failures_total{reason=other,type=ACS} +1");
     check(
         "OnlineTrial",
         "TrialAssigned",
         r#"{"type":"ACS","secondsToAssign":0.25}"#,
-        "time_to_assignment_seconds{type=ACS} +0.25",
+        "time_in_state_seconds{next=assigned,state=requested,type=ACS} +0.25 time_to_assignment_seconds{type=ACS} +0.25",
     );
     check("OnlineTrial", "TrialAssigned", acs, "");
     check("stack-manager", "StackWarm", acs, "warm_stacks{type=ACS} +1");
     check("assign-trial", "StackReserved", acs, "warm_stacks{type=ACS} -1");
     check("stack-manager", "StackDeleted", r#"{"type":"ACS","state":"WARM"}"#, "warm_stacks{type=ACS} -1");
-    check("stack-manager", "StackFailed", r#"{"type":"ACS","state":"WARM"}"#, "warm_stacks{type=ACS} -1");
+    check(
+        "stack-manager",
+        "StackFailed",
+        r#"{"type":"ACS","state":"WARM"}"#,
+        "stack_failures_total{state=warm,type=ACS} +1 warm_stacks{type=ACS} -1",
+    );
     check("stack-manager", "StackDeleted", r#"{"type":"ACS","state":"ASSIGNED"}"#, "");
+}
+
+#[test]
+fn states_are_measured_by_what_their_end_says() {
+    // It is 14:19:39 in these tests, 1,589,379,579.
+    check(
+        "OnlineTrial",
+        "TrialExpired",
+        r#"{"type":"ACS","status":"ASSIGNED","expiresAt":1589379577.5,"progress":{"step":"assigned","since":1589379479.5}}"#,
+        "active_trials{type=ACS} -1 expiry_lateness_seconds{type=ACS} +1.5 time_in_state_seconds{next=expired,state=assigned,type=ACS} +99.5",
+    );
+    check(
+        "OnlineTrial",
+        "TrialCancelled",
+        r#"{"type":"ACS","status":"REQUESTED","requestedAt":1589379569,"progress":{"step":"waiting-for-stack","since":1589379570}}"#,
+        "active_trials{type=ACS} -1 time_in_state_seconds{next=cancelled,state=requested,type=ACS} +10",
+    );
+    check(
+        "OnlineTrial",
+        "TrialAssignmentFailed",
+        r#"{"type":"ACS","reason":"the stack failed: x","requestedAt":1589379569,"progress":{"step":"failed","since":1589379570.5}}"#,
+        "assignment_failures_total{reason=stack-failed,type=ACS} +1 time_in_state_seconds{next=failed,state=requested,type=ACS} +1.5",
+    );
+    // What happened within the second of the due time is not late, and what is not said is not measured.
+    check(
+        "OnlineTrial",
+        "TrialExpired",
+        r#"{"type":"ACS","status":"FAILED","expiresAt":1589379579.75}"#,
+        "active_trials{type=ACS} -1 expiry_lateness_seconds{type=ACS} +0",
+    );
 }
 
 #[test]

@@ -22,13 +22,18 @@ use tokio_rustls::TlsAcceptor;
 /// | `/held` | 200, once the test lets one go |
 /// | `/failing?TIMES` | 503 so many times, then 200 |
 /// | `/compressed` | 200, in gzip as it says |
+/// | any, to an [`Answer`] that has one | that |
 /// | any other | 200, with the request as its body and its `authorization` in a header `x-authorization` |
 pub(crate) struct Server {
     pub(crate) port: u16,
     state: Arc<State>,
 }
 
+/// What a test answers to a request itself: the status, headers with their ends of lines, and the body; nothing for what is not its own.
+pub(crate) type Answer = Box<dyn Fn(&Seen) -> Option<(u16, String, String)> + Send + Sync>;
+
 struct State {
+    answer: Answer,
     seen: Mutex<Vec<Seen>>,
     /// The answers that are held and may go.
     released: Semaphore,
@@ -59,11 +64,16 @@ impl Seen {
 impl Server {
     /// A server for HTTP.
     pub(crate) async fn http() -> Self {
-        Self::start(None).await
+        Self::start(None, Box::new(|_| None)).await
     }
 
     /// A server for HTTPS whose certificate is for `names`, and the certificate, in PEM, of the authority that vouches for it.
     pub(crate) async fn https(names: &[&str]) -> (Self, String) {
+        Self::https_answering(names, Box::new(|_| None)).await
+    }
+
+    /// The same, which answers as the test says.
+    pub(crate) async fn https_answering(names: &[&str], answer: Answer) -> (Self, String) {
         let authority_key = KeyPair::generate().unwrap();
         let mut authority = CertificateParams::new(Vec::new()).unwrap();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -76,7 +86,7 @@ impl Server {
         let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let config = config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key).unwrap();
-        (Self::start(Some(TlsAcceptor::from(Arc::new(config)))).await, pem)
+        (Self::start(Some(TlsAcceptor::from(Arc::new(config))), answer).await, pem)
     }
 
     /// What it was asked so far.
@@ -94,10 +104,11 @@ impl Server {
         self.state.most_held.load(Ordering::SeqCst)
     }
 
-    async fn start(tls: Option<TlsAcceptor>) -> Self {
+    async fn start(tls: Option<TlsAcceptor>, answer: Answer) -> Self {
         let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let state = Arc::new(State {
+            answer,
             seen: Mutex::default(),
             released: Semaphore::new(0),
             held: AtomicUsize::new(0),
@@ -130,6 +141,12 @@ impl State {
         let target = seen.target().to_owned();
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));
         self.seen.lock().unwrap().push(seen.clone());
+        if let Some((status, headers, body)) = (self.answer)(&seen) {
+            let length = body.len();
+            let answer = format!("HTTP/1.1 {status} Said\r\n{headers}content-length: {length}\r\n\r\n{body}");
+            stream.write_all(answer.as_bytes()).await.ok()?;
+            return stream.shutdown().await.ok();
+        }
         let answer = match path {
             "/redirect" => format!("HTTP/1.1 302 Found\r\nlocation: {query}\r\ncontent-length: 0\r\n\r\n"),
             "/size" => {

@@ -1,0 +1,75 @@
+//! PutMetricData in the Query protocol: a form.
+
+use std::collections::BTreeMap;
+
+use form_urlencoded::Serializer;
+
+use crate::config::CloudWatch;
+use crate::recorder::Datum;
+
+/// The version of the API.
+const VERSION: &str = "2010-08-01";
+
+/// The most metrics in a request.
+const MOST_METRICS: usize = 1000;
+
+/// The most dimensions of a metric, those of the configuration among them.
+const MOST_DIMENSIONS: usize = 30;
+
+/// The longest value of a dimension, in bytes.
+const LONGEST: usize = 1024;
+
+/// What one metric was in one minute.
+struct Statistics {
+    count: u64,
+    sum: f64,
+    minimum: f64,
+    maximum: f64,
+}
+
+/// The form for measurements, each with the minute of it in seconds since the epoch: one metric for each name, labels and minute. Nothing if there is nothing to
+/// send.
+pub(super) fn form(config: &CloudWatch, data: impl Iterator<Item = (u64, Datum)>) -> Option<String> {
+    let mut metrics: BTreeMap<(u64, String, Vec<(String, String)>), Statistics> = BTreeMap::new();
+    for (minute, Datum { name, labels, value }) in data {
+        let new = Statistics { count: 0, sum: 0.0, minimum: value, maximum: value };
+        let metric = metrics.entry((minute, name, labels)).or_insert(new);
+        metric.count += 1;
+        metric.sum += value;
+        metric.minimum = metric.minimum.min(value);
+        metric.maximum = metric.maximum.max(value);
+    }
+    if metrics.is_empty() {
+        return None;
+    }
+    let mut form = Serializer::new(String::new());
+    form.append_pair("Action", "PutMetricData").append_pair("Version", VERSION);
+    form.append_pair("Namespace", &config.namespace);
+    for (number, ((minute, name, labels), metric)) in metrics.iter().take(MOST_METRICS).enumerate() {
+        let member = format!("MetricData.member.{}", number + 1);
+        let mut put = |field: &str, value: &str| {
+            form.append_pair(&format!("{member}.{field}"), value);
+        };
+        put("MetricName", name);
+        put("Timestamp", &jiff::Timestamp::from_second(*minute as i64).unwrap_or_default().to_string());
+        if name.ends_with("_total") {
+            put("Unit", "Count");
+            put("Value", &metric.sum.to_string());
+        } else {
+            put("Unit", "Seconds");
+            put("StatisticValues.SampleCount", &metric.count.to_string());
+            put("StatisticValues.Sum", &metric.sum.to_string());
+            put("StatisticValues.Minimum", &metric.minimum.to_string());
+            put("StatisticValues.Maximum", &metric.maximum.to_string());
+        }
+        // CloudWatch refuses a dimension without a value.
+        let dimensions = config.dimensions.iter().chain(labels.iter().map(|(name, value)| (name, value)));
+        let dimensions = dimensions.filter(|(_, value)| !value.is_empty()).take(MOST_DIMENSIONS);
+        for (number, (name, value)) in dimensions.enumerate() {
+            let dimension = format!("Dimensions.member.{}", number + 1);
+            put(&format!("{dimension}.Name"), name);
+            put(&format!("{dimension}.Value"), &value[..value.floor_char_boundary(LONGEST)]);
+        }
+    }
+    Some(form.finish())
+}

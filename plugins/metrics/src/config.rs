@@ -1,0 +1,59 @@
+//! `[plugins.metrics.config]`.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use trialbridge_plugin::{Failure, Host};
+
+/// The configuration.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Where else measurements go; only to Prometheus if it is not there.
+    pub(crate) cloudwatch: Option<CloudWatch>,
+}
+
+/// Where measurements go, and under which name.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CloudWatch {
+    /// The service: `https://monitoring.eu-central-1.amazonaws.com`.
+    pub(crate) endpoint: String,
+    /// What the metrics are filed under.
+    #[serde(default = "trialbridge")]
+    pub(crate) namespace: String,
+    /// What every metric has beside its labels: `{ Stage = "production" }`.
+    #[serde(default)]
+    pub(crate) dimensions: BTreeMap<String, String>,
+}
+
+impl Config {
+    /// Reads it.
+    ///
+    /// # Errors
+    ///
+    /// Permanent; names the field.
+    pub(crate) fn read(host: &Host) -> Result<Self, Failure> {
+        let config: Self = host.config()?;
+        let Some(cloudwatch) = &config.cloudwatch else { return Ok(config) };
+        let endpoint = &cloudwatch.endpoint;
+        if !endpoint.starts_with("https://") && !endpoint.starts_with("http://") {
+            let reason =
+                format!("cloudwatch.endpoint: `{endpoint}` is no URL; write https://monitoring.REGION.amazonaws.com");
+            return Err(host.config_failure(&reason));
+        }
+        let name = &cloudwatch.namespace;
+        let fits = |c: char| c.is_ascii_alphanumeric() || "._-/#: ".contains(c);
+        if name.is_empty() || name.len() > 255 || name.starts_with("AWS/") || !name.chars().all(fits) {
+            let reason = format!(
+                "cloudwatch.namespace: `{name}` is not 1 to 255 of A-Z a-z 0-9 . _ - / # : and blank, not beginning with AWS/"
+            );
+            return Err(host.config_failure(&reason));
+        }
+        Ok(config)
+    }
+}
+
+fn trialbridge() -> String {
+    "trialbridge".to_owned()
+}
