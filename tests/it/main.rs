@@ -13,6 +13,7 @@ mod guests;
 mod input;
 mod isolation;
 mod journal;
+mod lake;
 mod lifecycle;
 mod loops;
 mod reload;

@@ -20,7 +20,7 @@ mod sink;
 #[cfg(test)]
 mod tests;
 
-use trialbridge_plugin::{Description, Event, Failure, Host, Plugin};
+use trialbridge_plugin::{Access, Description, Event, Failure, Host, Plugin};
 
 use crate::config::Config;
 
@@ -37,9 +37,12 @@ trialbridge_plugin::export!(DataLake);
 
 impl Plugin for DataLake {
     fn describe() -> Description {
-        // It ships with the daemon and is used by some: with needs, `check` would refuse the rules of everybody else. What is not
-        // granted is denied by name when the first event comes.
+        // A folder or HTTP, too: which of them the configuration says.
         Description::new("keeps events in a data lake, as Parquet or JSON Lines", env!("CARGO_PKG_VERSION"))
+            .kv(batch::OPEN, Access::ReadWrite)
+            .kv(batch::SEALED, Access::ReadWrite)
+            .kv(batch::CHUNKS, Access::ReadWrite)
+            .emit(SOURCE)
     }
 
     fn handle(event: &Event, host: &Host) -> Result<(), Failure> {

@@ -7,6 +7,7 @@
 
 pub(crate) mod moto;
 pub(crate) mod process;
+pub(crate) mod python;
 pub(crate) mod server;
 pub(crate) mod stacks;
 
@@ -87,6 +88,11 @@ impl World {
         self.host.shutdown().await;
         self.clock.advance(passing);
         Self::start(Self::daemon(self.folder.path(), &self.folder), self.folder, self.clock).await
+    }
+
+    /// A daemon on what a process has left, when the clock shows this.
+    pub(crate) async fn on_what_was_left(folder: TempDir, now: Timestamp) -> Self {
+        Self::start(Self::daemon(folder.path(), &folder), folder, Arc::new(ManualClock::new(now))).await
     }
 
     fn daemon(files: &Path, folder: &TempDir) -> Builder {

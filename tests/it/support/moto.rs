@@ -1,11 +1,10 @@
-//! AWS as moto plays it: a server that speaks CloudFormation's protocol. It is installed once, into trialbridge/tools in the cache of the user,
-//! beside the other tools.
+//! AWS as moto plays it: a server that speaks its protocols.
 
-use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+
+use super::python;
 
 /// The version that the tests were written for.
 const VERSION: &str = "5.2.5";
@@ -20,7 +19,7 @@ pub(crate) struct Moto {
 impl Moto {
     /// Starts a server without stacks, and waits until it answers.
     pub(crate) async fn start() -> Self {
-        let tool = tokio::task::spawn_blocking(installed).await.unwrap();
+        let tool = tokio::task::spawn_blocking(|| python::environment("moto", "moto[server]", VERSION)).await.unwrap();
         let mut server = Command::new(tool.join("bin").join("python"));
         server.arg(tool.join("bin").join("moto_server")).args(["-H", "127.0.0.1", "-p", "0"]);
         let mut child = server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -80,36 +79,4 @@ impl Drop for Moto {
 /// The texts between two marks.
 fn between(text: &str, begin: &str, end: &str) -> Vec<String> {
     text.split(begin).skip(1).filter_map(|rest| Some(rest.split_once(end)?.0.to_owned())).collect()
-}
-
-/// The folder of moto: an environment of Python. Who comes while it is made waits.
-fn installed() -> PathBuf {
-    let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let cache = named("XDG_CACHE_HOME").or_else(|| Some(named("HOME")?.join(".cache"))).expect("there is a cache");
-    let tools = cache.join("trialbridge").join("tools");
-    fs::create_dir_all(&tools).unwrap();
-    let lock = File::create(tools.join(format!("moto-{VERSION}.lock"))).unwrap();
-    lock.lock().unwrap();
-    let folder = tools.join(format!("moto-{VERSION}"));
-    let complete = folder.join(".complete");
-    if complete.is_file() {
-        return folder;
-    }
-    if folder.exists() {
-        // Half of an installation that was broken off.
-        fs::remove_dir_all(&folder).unwrap();
-    }
-    run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
-    let mut pip = Command::new(folder.join("bin").join("python"));
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
-    run(pip.arg(format!("moto[server]=={VERSION}")));
-    fs::write(complete, "").unwrap();
-    folder
-}
-
-fn run(command: &mut Command) {
-    let output = command.stdin(Stdio::null()).output().unwrap_or_else(|error| {
-        panic!("{} cannot be started: {error}; install Python 3", Path::new(command.get_program()).display())
-    });
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }

@@ -11,7 +11,7 @@ maximum-depth = 1000
 [plugins.assign-trial]
 trials = "read-write"
 emit = ["OnlineTrial", "assign-trial"]
-kv = { pool = "read-write", stacks = "read-write", assignments = "read-write", waiting = "read-write" }
+kv = { pool = "read-write", stacks = "read-write", assignments = "read-write", waiting = "read-write", history = "read-write" }
 folders = { stacks = { path = "${data}/stacks", access = "read" } }
 config = { wait-seconds = 3600 }
 
@@ -30,7 +30,7 @@ targets = ["assign-trial"]
 
 [[rules]]
 name = "continue-assignment"
-event-pattern = { source = ["stack-manager", "assign-trial"], detail-type = ["StackWarm", "StackConfigured", "StackFailed", "AssignmentOverdue"] }
+event-pattern = { source = ["stack-manager", "assign-trial"], detail-type = ["StackWarm", "StackConfigured", "StackFailed", "ExecutionContinued", "HistoryOutdated"] }
 targets = ["assign-trial"]
 
 [[rules]]
