@@ -70,9 +70,7 @@ async fn the_lake_has_each_event_once_however_often_the_daemon_is_killed() {
     }
     daemon.kill();
 
-    // An hour later what is left is due.
-    let now = SystemClock::default().now().plus(Duration::from_secs(3600));
-    let world = World::on_what_was_left(folder, now).await;
+    let world = World::on_what_was_left(folder, SystemClock::default().now().plus(Duration::from_secs(60))).await;
     flushed(&world).await;
     let found = read(&world.folder.path().join("data").join("lake"));
     check(&world, &found);
@@ -91,13 +89,13 @@ async fn in_s3_it_is_the_same() {
     let moto = Moto::start().await;
     let s3 = format!("http://127.0.0.1:{}", moto.port);
     let client = reqwest::Client::new();
-    let scope = "AWS4-HMAC-SHA256 Credential=x/20200513/eu-central-1/s3/aws4_request, SignedHeaders=host, Signature=x";
+    let scope = "AWS4-HMAC-SHA256 Credential=x/20200513/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=x";
     let ask = |method, path: &str| client.request(method, format!("{s3}/{path}")).header("Authorization", scope);
     assert!(ask(reqwest::Method::PUT, "lake").send().await.unwrap().status().is_success());
 
     let sink = format!(
         r#"
-http = [{{ url = "{s3}", methods = ["PUT"], request-size = "8MiB", sign = {{ aws = {{ service = "s3", region = "eu-central-1", access-key-id = "aws-id", secret-access-key = "aws-key" }} }} }}]
+http = [{{ url = "{s3}", methods = ["PUT"], request-size = "8MiB", sign = {{ aws = {{ service = "s3", region = "us-east-1", access-key-id = "aws-id", secret-access-key = "aws-key" }} }} }}]
 config = {{ max-events = 50, s3 = {{ bucket = "lake", endpoint = "{s3}", path-style = true, prefix = "a b/.c" }} }}
 
 [secrets]
@@ -114,8 +112,6 @@ aws-key = {{ env = "CARGO_PKG_LICENSE" }}
         };
         world.host.trials().request(request).await.unwrap();
     }
-    world.settle().await;
-    world.clock.advance(Duration::from_secs(3600));
     flushed(&world).await;
 
     let lake = tempfile::tempdir().unwrap();
@@ -131,8 +127,10 @@ aws-key = {{ env = "CARGO_PKG_LICENSE" }}
     world.host.shutdown().await;
 }
 
-/// Waits until nothing is left to be written: what is open is sealed by the schedule.
+/// Waits until nothing is left to be written: what is open is old ten minutes later, and sealed by the schedule.
 async fn flushed(world: &World) {
+    world.settle().await;
+    world.clock.advance(Duration::from_secs(600));
     let is_empty = |bucket: &str| world.storage().scan(&KeyRange::kv(bucket, ""), 1).unwrap().is_empty();
     world.wait_until("the lake is written", || is_empty("lake-open") && is_empty("lake-sealed")).await;
     world.settle().await;
@@ -155,7 +153,9 @@ fn check(world: &World, found: &Value) {
     assert_eq!(rows.len(), distinct.len(), "no event is there twice");
     let journal = world.journal();
     let events = journal.iter().filter(|recorded| recorded.event.source == "OnlineTrial");
-    assert_eq!(distinct, events.map(|recorded| recorded.event.id.as_str()).collect(), "the journal's events");
+    let expected: BTreeSet<&str> = events.map(|recorded| recorded.event.id.as_str()).collect();
+    let other: Vec<_> = distinct.symmetric_difference(&expected).take(5).collect();
+    assert!(other.is_empty(), "only in the lake, or only in the journal: {other:?}");
     for (column, kind) in [
         ("sequence", "BIGINT"),
         ("id", "VARCHAR"),
