@@ -13,6 +13,7 @@ mod isolation;
 mod journal;
 mod lifecycle;
 mod loops;
+mod observability;
 mod reload;
 mod schedules;
 mod serial;

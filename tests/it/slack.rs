@@ -62,7 +62,7 @@ targets = ["slack"]
 "#;
 
 /// Finds nobody but this machine.
-struct Here;
+pub(crate) struct Here;
 
 impl Resolver for Here {
     fn resolve<'a>(&'a self, _: &'a str) -> Pin<Box<dyn Future<Output = std::io::Result<Vec<IpAddr>>> + Send + 'a>> {

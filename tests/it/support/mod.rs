@@ -1,10 +1,14 @@
 //! What the tests share.
 //!
 //! * [`World`]: a daemon in this process, with a clock that is moved by hand and a store in memory
+//! * [`moto`]: AWS, as far as tests need it
 //! * [`process`]: the real binary, as a process of its own
+//! * [`promtool`]: what checks rules for Prometheus
 //! * [`server`]: somebody that plugins talk to
 
+pub(crate) mod moto;
 pub(crate) mod process;
+pub(crate) mod promtool;
 pub(crate) mod server;
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,50 @@
+//! promtool, which checks rules for Prometheus and runs their tests. It is fetched once, into trialbridge/tools in the cache of the user, beside the other
+//! tools: unless there is one in PATH, out of Debian's package, which takes no rights to unpack.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// Runs promtool in a folder.
+pub(crate) fn promtool(folder: &Path, args: &[&str]) -> Output {
+    Command::new(installed()).args(args).current_dir(folder).stdin(Stdio::null()).output().unwrap()
+}
+
+/// Where promtool is. Who comes while it is fetched waits.
+fn installed() -> PathBuf {
+    let known = Command::new("promtool").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if known.is_ok_and(|status| status.success()) {
+        return PathBuf::from("promtool");
+    }
+    let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = named("XDG_CACHE_HOME").or_else(|| Some(named("HOME")?.join(".cache"))).expect("there is a cache");
+    let tools = cache.join("trialbridge").join("tools");
+    fs::create_dir_all(&tools).unwrap();
+    let lock = File::create(tools.join("promtool.lock")).unwrap();
+    lock.lock().unwrap();
+    let folder = tools.join("promtool");
+    let (complete, program) = (folder.join(".complete"), folder.join("usr/bin/promtool"));
+    if complete.is_file() {
+        return program;
+    }
+    if folder.exists() {
+        // Half of an installation that was broken off.
+        fs::remove_dir_all(&folder).unwrap();
+    }
+    fs::create_dir_all(&folder).unwrap();
+    let fetched = run(Command::new("apt-get").args(["download", "prometheus"]).current_dir(&folder));
+    assert!(fetched, "promtool cannot be fetched; put it into PATH");
+    let package = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let package =
+        package.into_iter().find(|path| path.extension().is_some_and(|extension| extension == "deb")).unwrap();
+    assert!(run(Command::new("dpkg").arg("-x").arg(&package).arg(&folder)), "{} cannot be unpacked", package.display());
+    fs::remove_file(package).unwrap();
+    fs::write(complete, "").unwrap();
+    program
+}
+
+/// Whether a command succeeds; not if there is none.
+fn run(command: &mut Command) -> bool {
+    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
+}
