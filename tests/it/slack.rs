@@ -169,7 +169,8 @@ async fn settle(world: &World) {
     let ready = || world.storage().scan(&KeyRange::all_deliveries(), usize::MAX).unwrap().len();
     loop {
         world.wait_until("nothing is ready", || ready() == 0).await;
-        if world.owed() == 0 {
+        // What is on its way from the retries into the queue, or back, while it is looked for, is found by the second look.
+        if world.owed() == 0 && world.owed() == 0 {
             return;
         }
         world.clock.advance(Duration::from_secs(1));
@@ -198,10 +199,10 @@ async fn each_event_is_told_once_by_a_webhook() {
     }
     world.publish("test", "Long", json!({ "text": "&<é🎉>\n".repeat(20_000) })).await;
     settle(&world).await;
+    assert_eq!(world.dead_letters().await, Vec::<Value>::new());
     let told = slack.told();
     assert_eq!((told.len(), told.values().max()), (13, Some(&1)), "{told:?}");
     assert!(slack.busy.load(Ordering::SeqCst) > 3);
-    assert!(world.dead_letters().await.is_empty());
     let stored = stored(&world);
     assert!(!stored.contains("SECRET") && !stored.contains("7f3kQ9"), "{stored}");
 
