@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use trialbridge::plugin::Resolver;
-use trialbridge::storage::KeyRange;
+use trialbridge::storage::key::TimerKind;
+use trialbridge::storage::{Key, KeyRange};
 
 use crate::support::process::command;
 use crate::support::server::{Seen, Server};
@@ -164,16 +165,26 @@ async fn start(config: &str) -> (World, Arc<Slack>) {
     (World::with_network(&rules, &[("slack", &plugin("slack"))], &files, Arc::new(Here)).await, slack)
 }
 
-/// Lets time pass until nothing is owed.
+/// Lets time pass, from retry to retry, until nothing is owed.
 async fn settle(world: &World) {
     let ready = || world.storage().scan(&KeyRange::all_deliveries(), usize::MAX).unwrap().len();
+    let next = || {
+        let retries = world.storage().scan(&KeyRange::timers(TimerKind::Retry), 1).unwrap();
+        retries.first().map(|(key, _)| match key {
+            Key::Timer { due, .. } => *due,
+            other => panic!("{other} is no timer"),
+        })
+    };
     loop {
         world.wait_until("nothing is ready", || ready() == 0).await;
-        // What is on its way from the retries into the queue, or back, while it is looked for, is found by the second look.
-        if world.owed() == 0 && world.owed() == 0 {
-            return;
+        match next() {
+            Some(due) => world.clock.advance(due.since(world.host.bus().now())),
+            // What was on its way from the queue into a retry while both were looked for is found by a second look.
+            None if world.owed() == 0 => return,
+            None => {}
         }
-        world.clock.advance(Duration::from_secs(1));
+        let fired = || next().is_none_or(|due| due > world.host.bus().now());
+        world.wait_until("what is due has fired", fired).await;
     }
 }
 
@@ -211,6 +222,7 @@ async fn each_event_is_told_once_by_a_webhook() {
     world.clock.advance(Duration::from_secs(8 * 24 * 60 * 60));
     world.wait_for_event("Scheduled Event").await;
     settle(&world).await;
+    assert_eq!(world.dead_letters().await, Vec::<Value>::new());
     let kept = world.storage().scan(&KeyRange::kv("slack", ""), usize::MAX).unwrap();
     assert_eq!(kept.len(), 0);
     world.host.shutdown().await;
