@@ -32,7 +32,11 @@ fn installed() -> PathBuf {
         fs::remove_dir_all(&folder).unwrap();
     }
     fs::create_dir_all(&folder).unwrap();
-    let fetched = run(Command::new("apt-get").args(["download", "prometheus"]).current_dir(&folder));
+    let fetched = download(&folder, &[]) || {
+        // The machine has no list of packages, or an old one; one of our own takes no rights either.
+        let options = own_lists(&folder);
+        run(apt(&folder, &options).arg("update")) && download(&folder, &options)
+    };
     assert!(fetched, "promtool cannot be fetched; put it into PATH");
     let package = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
     let package =
@@ -41,6 +45,26 @@ fn installed() -> PathBuf {
     fs::remove_file(package).unwrap();
     fs::write(complete, "").unwrap();
     program
+}
+
+/// Fetches the package into a folder. Whether that succeeds.
+fn download(folder: &Path, options: &[String]) -> bool {
+    run(apt(folder, options).args(["download", "prometheus"]))
+}
+
+fn apt(folder: &Path, options: &[String]) -> Command {
+    let mut apt = Command::new("apt-get");
+    apt.arg("-qq").args(options.iter().flat_map(|option| ["-o", option])).current_dir(folder);
+    apt
+}
+
+/// What makes apt keep lists in a folder, which is made, and not where only root may write.
+fn own_lists(folder: &Path) -> [String; 3] {
+    fs::create_dir_all(folder.join("apt/state/lists/partial")).unwrap();
+    fs::create_dir_all(folder.join("apt/cache/archives/partial")).unwrap();
+    let place = |name: &str, path: &str| format!("{name}={}", folder.join(path).display());
+    let status = "Dir::State::status=/var/lib/dpkg/status".to_owned();
+    [place("Dir::State", "apt/state"), status, place("Dir::Cache", "apt/cache")]
 }
 
 /// Whether a command succeeds; not if there is none.
