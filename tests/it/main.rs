@@ -16,6 +16,7 @@ mod journal;
 mod lake;
 mod lifecycle;
 mod loops;
+mod observability;
 mod reload;
 mod schedules;
 mod serial;

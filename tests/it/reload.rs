@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use trialbridge::event::Recorded;
 
 use crate::support::process::Process;
-use crate::support::{World, guest, install, marked, of_type, resident, sha256};
+use crate::support::{World, guest, install, marked, of_type, plugin, resident, sha256};
 
 const RULES: &str = r#"
 [trials.ACS]
@@ -184,5 +185,29 @@ async fn wrong_rules_change_nothing_and_right_ones_take_effect() {
     world.settle().await;
     assert_eq!(world.kv("counters", "n").as_deref(), Some("3"));
     assert_eq!(world.kv("counters", "m").as_deref(), Some("1"));
+    world.host.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_plugin_that_rules_do_not_name_is_not_used_and_misses_nothing() {
+    let world = World::new(RULES, &[("misbehave", &guest("misbehave")), ("slack", &plugin("slack"))]).await;
+    let rules = world.folder.path().join("rules.toml");
+    let loaded = |journal: &[Recorded], count| of_type(journal, "PluginLoaded").len() == count;
+    world.wait_for("misbehave is loaded", |journal| loaded(journal, 1)).await;
+
+    std::fs::write(&rules, format!("{RULES}\n[plugins.slack]\n")).unwrap();
+    let rejected = world.wait_for_event("PluginRejected").await;
+    assert!(rejected["error"].to_string().contains("kv = { slack ="), "{rejected}");
+
+    let granted = "[plugins.slack]\nkv = { slack = \"read-write\" }\nhttp = [\"https://hooks.slack.com\"]\n";
+    std::fs::write(&rules, format!("{RULES}\n{granted}")).unwrap();
+    world.wait_for("slack is loaded", |journal| loaded(journal, 2)).await;
+
+    // What serves can be switched off as it was switched on.
+    let reloads = of_type(&world.journal(), "RulesReloaded").len();
+    std::fs::write(&rules, RULES).unwrap();
+    world.wait_for("slack is not used", |journal| of_type(journal, "RulesReloaded").len() > reloads).await;
+    assert_eq!(of_type(&world.journal(), "PluginRejected").len(), 1);
+    assert!(of_type(&world.journal(), "RulesRejected").is_empty());
     world.host.shutdown().await;
 }

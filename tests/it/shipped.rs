@@ -4,7 +4,7 @@ use crate::support::process::{command, outcome};
 use crate::support::repository;
 
 /// Names of the environment that secrets may come from.
-const SECRETS: [&str; 1] = ["SLACK_WEBHOOK"];
+const SECRETS: [&str; 3] = ["SLACK_WEBHOOK", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
 
 /// Runs `check` on these rules and the shipped plugins. What it prints, what it complains of, and its exit code.
 fn check(rules: &str) -> (String, String, Option<i32>) {

@@ -67,7 +67,7 @@
 //! cp target/wasm32-wasip2/release/remind.wasm /etc/trialbridge/plugins/
 //! ```
 //!
-//! The daemon loads what lies there, and says in the log and in `trialbridge plugin list` what is not granted yet. rules.toml grants it, and
+//! The daemon says in the log what it needs, and does not use it until rules.toml names it. rules.toml grants it, and
 //! routes events to it, without a restart:
 //!
 //! ```toml

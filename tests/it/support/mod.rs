@@ -1,15 +1,20 @@
 //! What the tests share.
 //!
 //! * [`World`]: a daemon in this process, with a clock that is moved by hand and a store in memory
+//! * [`moto`]: AWS, as far as tests need it
 //! * [`process`]: the real binary, as a process of its own
+//! * [`promtool`]: what checks rules for Prometheus
+//! * [`python`]: programs in Python, and [`tools`]: where all that is fetched lies
 //! * [`server`]: somebody that plugins talk to
-//! * [`moto`]: AWS, as far as tests need it; [`stacks`]: rules for stacks that are made there
+//! * [`stacks`]: rules for stacks that are made elsewhere
 
 pub(crate) mod moto;
 pub(crate) mod process;
+pub(crate) mod promtool;
 pub(crate) mod python;
 pub(crate) mod server;
 pub(crate) mod stacks;
+pub(crate) mod tools;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -19,6 +19,9 @@ const MOST_DIMENSIONS: usize = 30;
 /// The longest value of a dimension, in bytes.
 const LONGEST: usize = 1024;
 
+/// A metric in a minute: the minute in seconds since the epoch, the name, the labels.
+type Series = (u64, String, Vec<(String, String)>);
+
 /// What one metric was in one minute.
 struct Statistics {
     count: u64,
@@ -30,7 +33,7 @@ struct Statistics {
 /// The form for measurements, each with the minute of it in seconds since the epoch: one metric for each name, labels and minute. Nothing if there is nothing to
 /// send.
 pub(super) fn form(config: &CloudWatch, data: impl Iterator<Item = (u64, Datum)>) -> Option<String> {
-    let mut metrics: BTreeMap<(u64, String, Vec<(String, String)>), Statistics> = BTreeMap::new();
+    let mut metrics: BTreeMap<Series, Statistics> = BTreeMap::new();
     for (minute, Datum { name, labels, value }) in data {
         let new = Statistics { count: 0, sum: 0.0, minimum: value, maximum: value };
         let metric = metrics.entry((minute, name, labels)).or_insert(new);
