@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use trialbridge::trials::Request;
 
+use crate::slack::{Here, settle};
 use crate::support::moto::Moto;
 use crate::support::process::outcome;
 use crate::support::promtool::promtool;
@@ -85,7 +86,7 @@ async fn exposed_after_a_lifecycle() -> BTreeSet<String> {
         ("stack-manager", "StackWarm", "2"),
     ] {
         world.publish(source, what, json!({ "type": "other", "stackId": stack, "state": "WARM" })).await;
-        world.settle().await;
+        settle(&world).await;
     }
     world
         .publish("stack-manager", "StackFailed", json!({ "type": "other", "stackId": "3", "state": "CREATING" }))
@@ -93,7 +94,7 @@ async fn exposed_after_a_lifecycle() -> BTreeSet<String> {
     let failed = json!({ "version": "1.0", "trialId": "none", "leadId": "l", "type": "other", "requestedAt": 1_589_379_579,
         "status": "FAILED", "reason": "no warm stack of type other within 600 s" });
     world.publish("OnlineTrial", "TrialAssignmentFailed", failed).await;
-    world.settle().await;
+    settle(&world).await;
     let url = format!("http://{}/metrics", world.host.address());
     let text = reqwest::get(url).await.unwrap().text().await.unwrap();
     world.host.shutdown().await;
@@ -191,18 +192,18 @@ async fn cloudwatch_gets_what_prometheus_gets() {
         "#
     );
     let files = [("key-id", "AKIDEXAMPLE"), ("key", "wJalrXUtnFEMI")];
-    let network = std::sync::Arc::new(crate::slack::Here);
+    let network = std::sync::Arc::new(Here);
     let world = World::with_network(&rules, &[("metrics", &plugin("metrics"))], &files, network).await;
     for seconds in [0.5, 1.5, 4.0] {
         let detail = json!({ "type": "ACS", "secondsToAssign": seconds });
         world.publish("OnlineTrial", "TrialAssigned", detail).await;
     }
-    world.settle().await;
+    settle(&world).await;
     for _ in 0..2 {
-        world.clock.advance(Duration::from_secs(60));
         let before = world.journal().len();
+        world.clock.advance(Duration::from_secs(60));
         world.wait_for("the schedule fires", |journal| journal.len() > before).await;
-        world.settle().await;
+        settle(&world).await;
     }
     assert_eq!(world.dead_letters().await, Vec::<Value>::new());
     // The clock of the daemon began in 2020.

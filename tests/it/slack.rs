@@ -166,7 +166,7 @@ async fn start(config: &str) -> (World, Arc<Slack>) {
 }
 
 /// Lets time pass, from retry to retry, until nothing is owed.
-async fn settle(world: &World) {
+pub(crate) async fn settle(world: &World) {
     let ready = || world.storage().scan(&KeyRange::all_deliveries(), usize::MAX).unwrap().len();
     let next = || {
         let retries = world.storage().scan(&KeyRange::timers(TimerKind::Retry), 1).unwrap();

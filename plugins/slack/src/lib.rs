@@ -16,6 +16,8 @@
 //! time as the reader's clock has it. What is filled in is escaped, so that no event can mention anybody. A text none of whose placeholders has
 //! a value is left out, and what exceeds Slack's limits is shortened.
 //!
+//! The schedule of a rule that leads here is the plugin's clock, by which it forgets what it sent long ago; it is not told.
+//!
 //! # How often
 //!
 //! Once for each event, whatever rules send it here and whoever redrives it, as long as it is remembered. With `concurrency = 1` one instance does it all, and
