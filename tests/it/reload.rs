@@ -199,7 +199,10 @@ async fn a_plugin_that_rules_do_not_name_is_not_used_and_misses_nothing() {
     let rejected = world.wait_for_event("PluginRejected").await;
     assert!(rejected["error"].to_string().contains("kv = { slack ="), "{rejected}");
 
-    let granted = "[plugins.slack]\nkv = { slack = \"read-write\" }\nhttp = [\"https://hooks.slack.com\"]\n";
+    let granted = concat!(
+        "[plugins.slack]\nkv = { slack = \"read-write\" }\nhttp = [\"https://hooks.slack.com\"]\n",
+        "config = { webhook = \"https://hooks.slack.com/services/1\" }\n"
+    );
     std::fs::write(&rules, format!("{RULES}\n{granted}")).unwrap();
     world.wait_for("slack is loaded", |journal| loaded(journal, 2)).await;
 

@@ -64,11 +64,20 @@ impl Config {
     /// Permanent; says what is wrong, and in which table of rules.toml.
     pub(crate) fn read(host: &Host) -> Result<Self, Failure> {
         let config: Self = host.config()?;
-        config.check().map_err(|reason| host.config_failure(&reason))?;
+        config.validate().map_err(|reason| host.config_failure(&reason))?;
         Ok(config)
     }
 
-    fn check(&self) -> Result<(), String> {
+    /// Whether a configuration is right, before the plugin serves under it.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, and where.
+    pub(crate) fn check(config: &trialbridge_plugin::Config) -> Result<(), String> {
+        config.read::<Self>()?.validate()
+    }
+
+    fn validate(&self) -> Result<(), String> {
         if !(1..=10_000).contains(&self.max_events) {
             return Err(format!("max-events = {} must be 1 to 10000", self.max_events));
         }

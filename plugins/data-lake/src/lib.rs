@@ -45,6 +45,10 @@ impl Plugin for DataLake {
             .emit(SOURCE)
     }
 
+    fn check_config(config: &trialbridge_plugin::Config) -> Result<(), String> {
+        Config::check(config)
+    }
+
     fn handle(event: &Event, host: &Host) -> Result<(), Failure> {
         let config = Config::read(host)?;
         match event.kind() {

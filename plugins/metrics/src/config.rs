@@ -35,12 +35,26 @@ impl Config {
     /// Permanent; names the field.
     pub(crate) fn read(host: &Host) -> Result<Self, Failure> {
         let config: Self = host.config()?;
-        let Some(cloudwatch) = &config.cloudwatch else { return Ok(config) };
+        config.validate().map_err(|reason| host.config_failure(&reason))?;
+        Ok(config)
+    }
+
+    /// Whether a configuration is right, before the plugin serves under it.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, and where.
+    pub(crate) fn check(config: &trialbridge_plugin::Config) -> Result<(), String> {
+        config.read::<Self>()?.validate()
+    }
+
+    fn validate(&self) -> Result<(), String> {
+        let Some(cloudwatch) = &self.cloudwatch else { return Ok(()) };
         let endpoint = &cloudwatch.endpoint;
         if !endpoint.starts_with("https://") && !endpoint.starts_with("http://") {
             let reason =
                 format!("cloudwatch.endpoint: `{endpoint}` is no URL; write https://monitoring.REGION.amazonaws.com");
-            return Err(host.config_failure(&reason));
+            return Err(reason);
         }
         let name = &cloudwatch.namespace;
         let fits = |c: char| c.is_ascii_alphanumeric() || "._-/#: ".contains(c);
@@ -48,9 +62,9 @@ impl Config {
             let reason = format!(
                 "cloudwatch.namespace: `{name}` is not 1 to 255 of A-Z a-z 0-9 . _ - / # : and blank, not beginning with AWS/"
             );
-            return Err(host.config_failure(&reason));
+            return Err(reason);
         }
-        Ok(config)
+        Ok(())
     }
 }
 

@@ -48,6 +48,10 @@ impl Plugin for Metrics {
         Description::new(summary, env!("CARGO_PKG_VERSION")).kv(BUCKET, Access::ReadWrite)
     }
 
+    fn check_config(config: &trialbridge_plugin::Config) -> Result<(), String> {
+        Config::check(config)
+    }
+
     fn handle(event: &Event, host: &Host) -> Result<(), Failure> {
         let config = Config::read(host)?;
         if let Some(cloudwatch) = &config.cloudwatch

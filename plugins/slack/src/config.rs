@@ -64,6 +64,15 @@ impl Config {
         Self::compile(written).map_err(|reason| host.config_failure(&reason))
     }
 
+    /// Whether a configuration is right, before the plugin serves under it.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, and where.
+    pub(crate) fn check(config: &trialbridge_plugin::Config) -> Result<(), String> {
+        Self::compile(config.read()?).map(drop)
+    }
+
     fn compile(written: Written) -> Result<Self, String> {
         let way = match (written.webhook, written.token, written.channel) {
             (Some(_), Some(_), _) => return Err("there are a webhook and a token; keep one of them".to_owned()),

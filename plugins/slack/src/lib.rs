@@ -51,6 +51,10 @@ impl Plugin for Slack {
         Description::new("tells Slack what happened", version).kv(sent::BUCKET, Access::ReadWrite).http()
     }
 
+    fn check_config(config: &trialbridge_plugin::Config) -> Result<(), String> {
+        Config::check(config)
+    }
+
     fn handle(event: &Event, host: &Host) -> Result<(), Failure> {
         let config = Config::read(host)?;
         if event.kind() == ("trialbridge", "Scheduled Event") {

@@ -44,6 +44,15 @@ impl Config {
         Self::parse(&host.config_text()).map_err(permanent)
     }
 
+    /// Whether a configuration is right, before the plugin serves under it.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, and where.
+    pub(crate) fn check(config: &trialbridge_plugin::Config) -> Result<(), String> {
+        Self::parse(config.text()).map(drop)
+    }
+
     fn parse(text: &str) -> Result<Self, String> {
         let at = |place: &str, reason: &str| format!("[plugins.stack-manager.config{place}]: {reason}");
         let members: Map<String, Value> = serde_json::from_str(text).map_err(|error| at("", &error.to_string()))?;

@@ -62,6 +62,10 @@ impl Plugin for StackManager {
             .folder("templates", Read)
     }
 
+    fn check_config(config: &trialbridge_plugin::Config) -> Result<(), String> {
+        config::Config::check(config)
+    }
+
     fn handle(event: &Event, host: &Host) -> Result<(), Failure> {
         handle::handle(host, &mut Real, event)
     }
