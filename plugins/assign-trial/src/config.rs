@@ -39,19 +39,16 @@ impl Config {
     ///
     /// Permanent if it is wrong.
     pub(crate) fn read(host: &Host) -> Result<Self, Failure> {
-        Self::new(host.config()?).map_err(|reason| host.config_failure(&reason))
+        host.checked_config(Self::parse)
     }
 
-    /// What is wrong with a configuration, if anything is.
+    /// The same of any configuration, before the plugin serves under it.
     ///
     /// # Errors
     ///
     /// All mistakes of the definition with their JSON paths.
-    pub(crate) fn check(config: &trialbridge_plugin::Config) -> Result<(), String> {
-        Self::new(config.read()?).map(drop)
-    }
-
-    fn new(Authored { wait_seconds, definition }: Authored) -> Result<Self, String> {
+    pub(crate) fn parse(config: &trialbridge_plugin::Config) -> Result<Self, String> {
+        let Authored { wait_seconds, definition } = config.read()?;
         if wait_seconds == 0 {
             return Err("wait-seconds must be at least 1".to_owned());
         }

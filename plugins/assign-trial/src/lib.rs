@@ -61,7 +61,7 @@ impl Plugin for AssignTrial {
     }
 
     fn check_config(config: &Config) -> Result<(), String> {
-        config::Config::check(config)
+        config::Config::parse(config).map(drop)
     }
 
     fn handle(event: &Event, host: &Host) -> Result<(), Failure> {

@@ -63,18 +63,18 @@ impl Config {
     ///
     /// Permanent; says what is wrong, and in which table of rules.toml.
     pub(crate) fn read(host: &Host) -> Result<Self, Failure> {
-        let config: Self = host.config()?;
-        config.validate().map_err(|reason| host.config_failure(&reason))?;
-        Ok(config)
+        host.checked_config(Self::parse)
     }
 
-    /// Whether a configuration is right, before the plugin serves under it.
+    /// The same of any configuration, before the plugin serves under it.
     ///
     /// # Errors
     ///
     /// What is wrong, and where.
-    pub(crate) fn check(config: &trialbridge_plugin::Config) -> Result<(), String> {
-        config.read::<Self>()?.validate()
+    pub(crate) fn parse(config: &trialbridge_plugin::Config) -> Result<Self, String> {
+        let config: Self = config.read()?;
+        config.validate()?;
+        Ok(config)
     }
 
     fn validate(&self) -> Result<(), String> {

@@ -46,7 +46,7 @@ impl Plugin for DataLake {
     }
 
     fn check_config(config: &trialbridge_plugin::Config) -> Result<(), String> {
-        Config::check(config)
+        Config::parse(config).map(drop)
     }
 
     fn handle(event: &Event, host: &Host) -> Result<(), Failure> {

@@ -49,7 +49,7 @@ impl Plugin for Metrics {
     }
 
     fn check_config(config: &trialbridge_plugin::Config) -> Result<(), String> {
-        Config::check(config)
+        Config::parse(config).map(drop)
     }
 
     fn handle(event: &Event, host: &Host) -> Result<(), Failure> {

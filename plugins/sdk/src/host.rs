@@ -37,7 +37,17 @@ impl Host {
     ///
     /// Permanent if it does not fit; names the table and the field.
     pub fn config<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        Config::new(self.backend.config()).read().map_err(|reason| self.config_failure(&reason))
+        self.checked_config(Config::read)
+    }
+
+    /// The same by a function that also says what is wrong beyond the types, and that [`Plugin::check_config`](crate::Plugin::check_config)
+    /// can call, too.
+    ///
+    /// # Errors
+    ///
+    /// Permanent; what `read` says, after the name of the table.
+    pub fn checked_config<T>(&self, read: impl FnOnce(&Config) -> Result<T, String>) -> Result<T, Failure> {
+        read(&Config::new(self.backend.config())).map_err(|reason| self.config_failure(&reason))
     }
 
     /// `[plugins.NAME.config]` as the text of one JSON object, for who reads it by other means.

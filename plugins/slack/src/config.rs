@@ -60,20 +60,16 @@ impl Config {
     ///
     /// Permanent; names the field and says how to mend it.
     pub(crate) fn read(host: &Host) -> Result<Self, Failure> {
-        let written: Written = host.config()?;
-        Self::compile(written).map_err(|reason| host.config_failure(&reason))
+        host.checked_config(Self::parse)
     }
 
-    /// Whether a configuration is right, before the plugin serves under it.
+    /// The same of any configuration, before the plugin serves under it.
     ///
     /// # Errors
     ///
     /// What is wrong, and where.
-    pub(crate) fn check(config: &trialbridge_plugin::Config) -> Result<(), String> {
-        Self::compile(config.read()?).map(drop)
-    }
-
-    fn compile(written: Written) -> Result<Self, String> {
+    pub(crate) fn parse(config: &trialbridge_plugin::Config) -> Result<Self, String> {
+        let written: Written = config.read()?;
         let way = match (written.webhook, written.token, written.channel) {
             (Some(_), Some(_), _) => return Err("there are a webhook and a token; keep one of them".to_owned()),
             (Some(_), _, Some(_)) => return Err("channel: a webhook has its own channel; remove this".to_owned()),
