@@ -4,13 +4,12 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use trialbridge::plugin::Resolver;
 
-use crate::support::process::command;
+use crate::support::process::Process;
 use crate::support::server::Server;
 use crate::support::{PATIENCE, World, guest, install};
 
@@ -407,33 +406,16 @@ async fn secrets_are_in_no_log() {
         targets = [{ plugin = "misbehave", maximum-attempts = 1 }]
     "#;
     std::fs::write(path("rules.toml"), rules.replace("HTTP", &server.port.to_string())).unwrap();
-    // Not in a folder that is watched: each line of the log would be a change to it, and that one more line.
     let logs = tempfile::tempdir().unwrap();
-    let mut daemon = command()
-        .args(["run", "--listen", "127.0.0.1:0", "--config"])
-        .arg(path("rules.toml"))
-        .arg("--plugins")
-        .arg(path("plugins"))
-        .arg("--data")
-        .arg(path("data"))
-        .env(
-            "TRIALBRIDGE_LOG",
-            "trace,cranelift_codegen=off,wasmtime_internal_cranelift=off,regalloc2=off,wasmtime=info",
-        )
-        .env("TRIALBRIDGE_TEST_TOKEN", "hunter2/hunter2")
-        .env("AWS_ACCESS_KEY_ID", "AKIDHUNTER")
-        .env("AWS_SECRET_ACCESS_KEY", "hunter3")
-        .env("AWS_SESSION_TOKEN", "hunter4")
-        .stderr(Stdio::from(std::fs::File::create(logs.path().join("log")).unwrap()))
-        .spawn()
-        .unwrap();
-    let log = || std::fs::read_to_string(logs.path().join("log")).unwrap();
-    let address = eventually("the daemon is ready", || {
-        let log = log();
-        let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        lines.filter_map(|line| line["fields"]["address"].as_str().map(str::to_owned)).next()
-    })
-    .await;
+    let log = logs.path().join("log");
+    let environment = [
+        ("TRIALBRIDGE_LOG", "trace,cranelift_codegen=off,wasmtime_internal_cranelift=off,regalloc2=off,wasmtime=info"),
+        ("TRIALBRIDGE_TEST_TOKEN", "hunter2/hunter2"),
+        ("AWS_ACCESS_KEY_ID", "AKIDHUNTER"),
+        ("AWS_SECRET_ACCESS_KEY", "hunter3"),
+        ("AWS_SESSION_TOKEN", "hunter4"),
+    ];
+    let mut daemon = Process::logging(folder.path(), &log, &environment);
     let client = reqwest::Client::new();
     for detail in [
         json!({ "do": "http", "url": format!("http://127.0.0.1:{}/${{config:token}}", server.port), "method": "POST", "body": "${config:token}" }),
@@ -441,10 +423,10 @@ async fn secrets_are_in_no_log() {
         json!({ "do": "say", "text": "the token is hunter2/hunter2, the key hunter3, the session hunter4" }),
     ] {
         let body = json!({ "source": "test", "detail-type": "Test", "detail": detail });
-        client.post(format!("http://{address}/events")).json(&body).send().await.unwrap();
+        client.post(format!("{}/events", daemon.url)).json(&body).send().await.unwrap();
     }
     let letters = async || {
-        let url = format!("http://{address}/deliveries?state=dead");
+        let url = format!("{}/deliveries?state=dead", daemon.url);
         reqwest::get(url).await.unwrap().json::<Value>().await.unwrap()["deliveries"].as_array().unwrap().clone()
     };
     let started = std::time::Instant::now();
@@ -452,8 +434,7 @@ async fn secrets_are_in_no_log() {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     let errors: Vec<Value> = letters().await.iter().map(|letter| letter["error"].clone()).collect();
-    daemon.kill().unwrap();
-    daemon.wait().unwrap();
+    daemon.kill();
 
     assert!(server.seen()[0].head.contains("/hunter2/hunter2 ") && server.seen()[0].body == "hunter2/hunter2");
     assert_eq!(server.seen()[0].header("x-amz-security-token"), Some("hunter4"));
@@ -461,21 +442,9 @@ async fn secrets_are_in_no_log() {
         "the token is [secret token], the key [secret AWS_SECRET_ACCESS_KEY], the session [secret AWS_SESSION_TOKEN]";
     assert!(errors.contains(&redacted.into()), "{errors:?}");
     // The event itself was published with the text, and whoever logs events logs it; nothing else does.
-    let log = log();
+    let log = std::fs::read_to_string(log).unwrap();
     let lines: Vec<&str> = log.lines().filter(|line| line.contains("hunter") || line.contains("AKIDHUNTER")).collect();
     assert!(lines.is_empty(), "{lines:#?}");
     // Logged, with its field; printed, twice; and told of the dead letter.
     assert!(log.matches(redacted).count() >= 5, "{log}");
-}
-
-/// What `find` finds, once it does.
-async fn eventually<T>(what: &str, mut find: impl FnMut() -> Option<T>) -> T {
-    let started = std::time::Instant::now();
-    loop {
-        if let Some(found) = find() {
-            return found;
-        }
-        assert!(started.elapsed() < PATIENCE, "it does not come to this: {what}");
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
 }

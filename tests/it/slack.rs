@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,7 +13,7 @@ use trialbridge::plugin::Resolver;
 use trialbridge::storage::key::TimerKind;
 use trialbridge::storage::{Key, KeyRange};
 
-use crate::support::process::command;
+use crate::support::process::Process;
 use crate::support::server::{Seen, Server};
 use crate::support::{PATIENCE, World, install, plugin};
 
@@ -273,37 +272,20 @@ async fn the_secret_is_in_no_log_and_on_no_disk() {
     );
     std::fs::write(path("rules.toml"), rules).unwrap();
     let logs = tempfile::tempdir().unwrap();
-    let mut daemon = command()
-        .args(["run", "--listen", "127.0.0.1:0", "--config"])
-        .arg(path("rules.toml"))
-        .arg("--plugins")
-        .arg(path("plugins"))
-        .arg("--data")
-        .arg(path("data"))
-        .env("TRIALBRIDGE_TEST_HOOK", format!("{origin}/services/{SECRET}"))
-        .env("TRIALBRIDGE_LOG", "trialbridge=trace,debug")
-        .stdout(Stdio::null())
-        .stderr(Stdio::from(std::fs::File::create(logs.path().join("log")).unwrap()))
-        .spawn()
-        .unwrap();
-    let log = || std::fs::read_to_string(logs.path().join("log")).unwrap();
-    let address = eventually("the daemon is ready", || {
-        let log = log();
-        let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        lines.filter_map(|line| line["fields"]["address"].as_str().map(str::to_owned)).next()
-    })
-    .await;
+    let log = logs.path().join("log");
+    let hook = format!("{origin}/services/{SECRET}");
+    let environment = [("TRIALBRIDGE_TEST_HOOK", hook.as_str()), ("TRIALBRIDGE_LOG", "trialbridge=trace,debug")];
+    let mut daemon = Process::logging(folder.path(), &log, &environment);
     let event = json!({ "source": "test", "detail-type": "TrialAssigned", "detail": { "leadId": "1" } });
-    let url = format!("http://{address}/events");
+    let url = format!("{}/events", daemon.url);
     reqwest::Client::new().post(url).json(&event).send().await.unwrap();
     eventually("Slack is told", || (!server.seen().is_empty()).then_some(())).await;
     assert_eq!(server.seen()[0].target(), format!("/services/{SECRET}"));
     let dead: Value =
-        reqwest::get(format!("http://{address}/deliveries?state=dead")).await.unwrap().json().await.unwrap();
+        reqwest::get(format!("{}/deliveries?state=dead", daemon.url)).await.unwrap().json().await.unwrap();
     assert_eq!(dead["deliveries"], json!([]));
-    daemon.kill().unwrap();
-    daemon.wait().unwrap();
-    let mut kept = vec![log().into_bytes()];
+    daemon.kill();
+    let mut kept = vec![std::fs::read(log).unwrap()];
     let mut folders = vec![path("data")];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {

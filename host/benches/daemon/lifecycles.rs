@@ -13,7 +13,7 @@ use trialbridge::event::Recorded;
 use trialbridge::storage::{Key, KeyRange};
 use trialbridge::trials::Request;
 
-use crate::support::{Row, drained, repository};
+use crate::support::{Row, drained, repository, shipped};
 
 /// How many trials live.
 const TRIALS: usize = 2_000;
@@ -34,14 +34,7 @@ pub(crate) async fn measure() -> Vec<Row> {
     std::fs::write(folder.path().join("rules.toml"), switched_on(&many, port)).unwrap();
     std::fs::write(folder.path().join("webhook"), format!("http://127.0.0.1:{port}/services/T/B/x")).unwrap();
     copy(&repository().join("templates"), &folder.path().join("templates"));
-    let host = Host::builder()
-        .config(folder.path().join("rules.toml"))
-        .plugins(repository().join("plugins"))
-        .data(folder.path().join("data"))
-        .listen("127.0.0.1:0".parse().unwrap())
-        .start()
-        .await
-        .unwrap();
+    let host = shipped(folder.path().join("rules.toml"), folder.path().join("data")).await;
     let mut journal = Journal { host: &host, seen: 0, counts: BTreeMap::new() };
     journal.follow(|counts| counts.get("StackWarm") >= Some(&WARM)).await;
     journal.counts.clear();

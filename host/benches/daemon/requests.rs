@@ -8,7 +8,7 @@ use trialbridge::event::Recorded;
 use trialbridge::storage::{Key, KeyRange};
 use trialbridge::trials::Request;
 
-use crate::support::{PLAIN, Row, host, percentile, repository};
+use crate::support::{PLAIN, Row, host, percentile, repository, shipped};
 
 /// Measures.
 pub(crate) async fn measure() -> Vec<Row> {
@@ -80,14 +80,7 @@ async fn embedded(host: &Host, tasks: usize, requests: usize) -> f64 {
 /// With the shipped rules and plugins, one trial after the other, each with a warm stack.
 async fn request_to_assigned() -> Vec<Row> {
     let folder = tempfile::tempdir().unwrap();
-    let host = Host::builder()
-        .config(repository().join("rules.toml"))
-        .plugins(repository().join("plugins"))
-        .data(folder.path().join("data"))
-        .listen("127.0.0.1:0".parse().unwrap())
-        .start()
-        .await
-        .unwrap();
+    let host = shipped(repository().join("rules.toml"), folder.path().join("data")).await;
     let mut seen = 0;
     for _ in 0..3 {
         seen = wait_for(&host, seen, |event| event.event.detail_type == "StackWarm").await;

@@ -63,6 +63,18 @@ pub(crate) async fn host(
         .unwrap()
 }
 
+/// A daemon on sled, with the shipped plugins.
+pub(crate) async fn shipped(rules: PathBuf, data: PathBuf) -> Host {
+    Host::builder()
+        .config(rules)
+        .plugins(repository().join("plugins"))
+        .data(data)
+        .listen("127.0.0.1:0".parse().unwrap())
+        .start()
+        .await
+        .unwrap()
+}
+
 /// Waits until no delivery is ready. Looks often, because what is measured is a throughput over seconds.
 pub(crate) async fn drained(storage: &dyn Storage) {
     while !storage.scan(&KeyRange::all_deliveries(), 1).unwrap().is_empty() {

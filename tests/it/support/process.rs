@@ -24,17 +24,7 @@ impl Process {
 
     /// Starts the daemon and waits until it is ready.
     pub(crate) fn start(config: &Path, plugins: &Path, data: &Path) -> Self {
-        let mut child = command()
-            .args(["run", "--listen", "127.0.0.1:0", "--config"])
-            .arg(config)
-            .arg("--plugins")
-            .arg(plugins)
-            .arg("--data")
-            .arg(data)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = run(config, plugins, data).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut said = Vec::new();
         while let Some(Ok(line)) = lines.next() {
@@ -45,6 +35,25 @@ impl Process {
             said.push(line);
         }
         panic!("the daemon ended before it was ready: {:?}\n{}", child.wait(), said.join("\n"));
+    }
+
+    /// Starts the daemon on `rules.toml`, `plugins` and `data` in a folder, with its log in the file `log`, which must not be in a folder that is
+    /// watched: each line would be a change to it, and that one more line. `environment` is what it has besides.
+    pub(crate) fn logging(folder: &Path, log: &Path, environment: &[(&str, &str)]) -> Self {
+        let mut run = run(&folder.join("rules.toml"), &folder.join("plugins"), &folder.join("data"));
+        run.envs(environment.iter().copied()).stderr(std::fs::File::create(log).unwrap());
+        // Whatever comes of it, it is killed.
+        let mut daemon = Self { child: run.spawn().unwrap(), url: String::new() };
+        let started = Instant::now();
+        loop {
+            let said = std::fs::read_to_string(log).unwrap();
+            if let Some(url) = said.lines().find_map(address) {
+                daemon.url = url;
+                return daemon;
+            }
+            assert!(started.elapsed() < PATIENCE, "the daemon is not ready:\n{said}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Its process id.
@@ -96,6 +105,14 @@ pub(crate) fn command() -> Command {
     command.env_remove("TRIALBRIDGE_SERVER").env_remove("TRIALBRIDGE_TOKEN").env_remove("TRIALBRIDGE_LOG");
     command.stdin(Stdio::null());
     command
+}
+
+/// What starts a daemon on these.
+fn run(config: &Path, plugins: &Path, data: &Path) -> Command {
+    let mut run = command();
+    run.args(["run", "--listen", "127.0.0.1:0", "--config"]).arg(config).arg("--plugins").arg(plugins);
+    run.arg("--data").arg(data).stdout(Stdio::null());
+    run
 }
 
 /// What a command printed on standard output and standard error, and its exit code.
