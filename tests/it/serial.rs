@@ -58,6 +58,7 @@ impl Model {
                 Value::Null
             }
             ["list", prefix] => self.kv.iter().filter(|(key, _)| key.starts_with(prefix)).map(owned).collect(),
+            ["keys", prefix] => self.kv.keys().filter(|key| key.starts_with(prefix)).cloned().collect(),
             ["trial", trial] => {
                 let (status, attributes) = &self.trials[trial];
                 json!([status, attributes.to_string()])
@@ -81,11 +82,13 @@ fn owned((key, value): (&String, &String)) -> (String, Value) {
 fn step() -> impl Strategy<Value = Value> {
     let (keys, trials, statuses) =
         (prop::sample::select(&KEYS[..]), prop::sample::select(&TRIALS[..]), prop::sample::select(&STATUSES[..]));
+    let prefixes = prop::sample::select(&["", "a", "b"][..]);
     prop_oneof![
         3 => keys.clone().prop_map(|key| json!(["get", key])),
         3 => keys.clone().prop_map(|key| json!(["set", key])),
         1 => keys.prop_map(|key| json!(["delete", key])),
-        1 => prop::sample::select(&["", "a", "b"][..]).prop_map(|prefix| json!(["list", prefix])),
+        1 => prefixes.clone().prop_map(|prefix| json!(["list", prefix])),
+        1 => prefixes.prop_map(|prefix| json!(["keys", prefix])),
         2 => trials.clone().prop_map(|trial| json!(["trial", trial])),
         2 => (trials, statuses.clone()).prop_map(|(trial, status)| json!(["move", trial, status])),
         1 => statuses.prop_map(|status| json!(["trials", status])),

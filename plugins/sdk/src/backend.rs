@@ -48,6 +48,9 @@ pub(crate) trait Backend {
         limit: u32,
     ) -> Result<Vec<(String, Vec<u8>)>, Error>;
 
+    /// The keys of the same, without their values.
+    fn kv_keys(&self, bucket: &str, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>, Error>;
+
     /// The trial, if it lives.
     fn trial(&self, id: &str) -> Result<Option<Trial>, Error>;
 

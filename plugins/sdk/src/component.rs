@@ -95,6 +95,10 @@ impl Backend for Daemon {
         Ok(entries.into_iter().map(|entry| (entry.key, entry.value)).collect())
     }
 
+    fn kv_keys(&self, bucket: &str, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>, Error> {
+        Ok(kv::keys(bucket, prefix, after, limit)?)
+    }
+
     fn trial(&self, id: &str) -> Result<Option<Trial>, Error> {
         trials::get(id)?.map(trial).transpose()
     }

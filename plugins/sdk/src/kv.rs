@@ -74,6 +74,22 @@ impl<'a> Bucket<'a> {
         page.into_iter().map(|(key, value)| self.parse(&key, &value).map(|record| (key, record))).collect()
     }
 
+    /// How many keys begin with `prefix`. The commit depends only on no key having been added to or removed from the bucket: of many records this is
+    /// far less than [`entries`](Self::entries).
+    ///
+    /// # Errors
+    ///
+    /// Denied, unavailable.
+    pub fn count(&self, prefix: &str) -> Result<usize, Error> {
+        let (mut count, mut after) = (0, None);
+        loop {
+            let mut keys = self.host.backend.kv_keys(self.name, prefix, after.as_deref(), 1000)?;
+            let Some(last) = keys.pop() else { return Ok(count) };
+            count += keys.len() + 1;
+            after = Some(last);
+        }
+    }
+
     /// Every record whose key begins with `prefix`, read page by page as the iterator is used.
     pub fn entries<T: DeserializeOwned>(&self, prefix: &'a str) -> Entries<'a, T> {
         Entries { bucket: *self, prefix, limit: PAGE, after: None, page: Vec::new().into_iter(), record: PhantomData }

@@ -39,8 +39,27 @@ impl Host for Guest {
         after: Option<String>,
         limit: u32,
     ) -> wasmtime::Result<Result<Vec<Entry>, Error>> {
-        Ok(self.kv_list(&bucket, &prefix, after, limit as usize))
+        let listed = self.kv_list(&bucket, &prefix, after, limit as usize, What::Entries);
+        Ok(listed.map(|entries| entries.into_iter().map(|(key, value)| Entry { key, value: value.to_vec() }).collect()))
     }
+
+    fn keys(
+        &mut self,
+        bucket: String,
+        prefix: String,
+        after: Option<String>,
+        limit: u32,
+    ) -> wasmtime::Result<Result<Vec<String>, Error>> {
+        let listed = self.kv_list(&bucket, &prefix, after, limit as usize, What::Keys);
+        Ok(listed.map(|entries| entries.into_iter().map(|(key, _)| key).collect()))
+    }
+}
+
+/// What a list shows, and so what of it the commit depends on beside the bucket.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    Entries,
+    Keys,
 }
 
 impl Guest {
@@ -72,7 +91,8 @@ impl Guest {
         prefix: &str,
         after: Option<String>,
         limit: usize,
-    ) -> Result<Vec<Entry>, Error> {
+        what: What,
+    ) -> Result<Vec<(String, Bytes)>, Error> {
         self.kv_granted(bucket, Access::Read)?;
         if !(1..=1000).contains(&limit) {
             return Err(Error::Invalid(format!("limit: {limit} is not between 1 and 1000")));
@@ -105,7 +125,9 @@ impl Guest {
         for (key, found) in stored {
             let Key::Kv { key: name, .. } = &key else { continue };
             let name = name.clone();
-            effects.read_key(key, found.version)?;
+            if what == What::Entries {
+                effects.read_key(key, found.version)?;
+            }
             merged.insert(name, found.value);
         }
         for (key, value) in own {
@@ -120,11 +142,11 @@ impl Guest {
         }
         let mut size = 0;
         let fits = |(key, value): &(String, Bytes)| {
-            size += key.len() + value.len();
-            size <= MAX_LIST || size == key.len() + value.len()
+            let own = key.len() + if what == What::Keys { 0 } else { value.len() };
+            size += own;
+            size <= MAX_LIST || size == own
         };
-        let entries = merged.into_iter().take(limit).take_while(fits);
-        Ok(entries.map(|(key, value)| Entry { key, value: value.to_vec() }).collect())
+        Ok(merged.into_iter().take(limit).take_while(fits).collect())
     }
 
     fn kv_granted(&self, bucket: &str, wanted: Access) -> Result<(), Error> {

@@ -53,6 +53,65 @@ impl Call {
         effects.metrics.push((series, change));
         Ok(())
     }
+
+    fn listed(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        after: Option<&str>,
+        limit: u32,
+        what: What,
+    ) -> Result<Vec<(String, Vec<u8>)>, Error> {
+        let Inner { state, effects } = &mut *self.0.borrow_mut();
+        state.check(&Need::Kv(bucket.to_owned(), Access::Read))?;
+        limits::page(limit)?;
+        let limit = limit as usize;
+        let first = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            _ => Bound::Included(prefix),
+        };
+        let range = (first, Bound::Unbounded);
+        let own: Vec<_> = effects.kv.get(bucket).into_iter().flat_map(|keys| keys.range::<str, _>(range)).collect();
+        let own: Vec<(String, Option<Vec<u8>>)> = own
+            .into_iter()
+            .take_while(|(key, _)| key.starts_with(prefix))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+
+        // Own deletions hide stored keys, so as many more are read.
+        let wanted = limit + own.len();
+        let stored = state.kv.get(bucket).into_iter().flat_map(|keys| keys.range::<str, _>(range));
+        let stored = stored.take_while(|(key, _)| key.starts_with(prefix)).take(wanted);
+        let mut merged: BTreeMap<String, Vec<u8>> = stored.map(|(key, value)| (key.clone(), value.clone())).collect();
+        if what == What::Entries {
+            merged.keys().try_for_each(|key| effects.read(bucket, key))?;
+        }
+        let last = merged.keys().next_back().filter(|_| merged.len() == wanted).cloned();
+        for (key, value) in own {
+            // Beyond the last stored key that was read there may be others, so own keys there wait for the next page.
+            if last.as_ref().is_some_and(|last| key > *last) {
+                continue;
+            }
+            match value {
+                Some(value) => merged.insert(key, value),
+                None => merged.remove(&key),
+            };
+        }
+        let mut size = 0;
+        let fits = |(key, value): &(String, Vec<u8>)| {
+            let own = key.len() + if what == What::Keys { 0 } else { value.len() };
+            size += own;
+            size <= MAX_LIST || size == own
+        };
+        Ok(merged.into_iter().take(limit).take_while(fits).collect())
+    }
+}
+
+/// What a list shows, and so what of it the commit would depend on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    Entries,
+    Keys,
 }
 
 impl Inner {
@@ -130,47 +189,12 @@ impl Backend for Call {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<(String, Vec<u8>)>, Error> {
-        let Inner { state, effects } = &mut *self.0.borrow_mut();
-        state.check(&Need::Kv(bucket.to_owned(), Access::Read))?;
-        limits::page(limit)?;
-        let limit = limit as usize;
-        let first = match after {
-            Some(after) if after >= prefix => Bound::Excluded(after),
-            _ => Bound::Included(prefix),
-        };
-        let range = (first, Bound::Unbounded);
-        let own: Vec<_> = effects.kv.get(bucket).into_iter().flat_map(|keys| keys.range::<str, _>(range)).collect();
-        let own: Vec<(String, Option<Vec<u8>>)> = own
-            .into_iter()
-            .take_while(|(key, _)| key.starts_with(prefix))
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect();
+        self.listed(bucket, prefix, after, limit, What::Entries)
+    }
 
-        // Own deletions hide stored keys, so as many more are read.
-        let wanted = limit + own.len();
-        let stored = state.kv.get(bucket).into_iter().flat_map(|keys| keys.range::<str, _>(range));
-        let stored = stored.take_while(|(key, _)| key.starts_with(prefix)).take(wanted);
-        let mut merged: BTreeMap<String, Vec<u8>> = stored.map(|(key, value)| (key.clone(), value.clone())).collect();
-        for key in merged.keys() {
-            effects.read(bucket, key)?;
-        }
-        let last = merged.keys().next_back().filter(|_| merged.len() == wanted).cloned();
-        for (key, value) in own {
-            // Beyond the last stored key that was read there may be others, so own keys there wait for the next page.
-            if last.as_ref().is_some_and(|last| key > *last) {
-                continue;
-            }
-            match value {
-                Some(value) => merged.insert(key, value),
-                None => merged.remove(&key),
-            };
-        }
-        let mut size = 0;
-        let fits = |(key, value): &(String, Vec<u8>)| {
-            size += key.len() + value.len();
-            size <= MAX_LIST || size == key.len() + value.len()
-        };
-        Ok(merged.into_iter().take(limit).take_while(fits).collect())
+    fn kv_keys(&self, bucket: &str, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>, Error> {
+        let listed = self.listed(bucket, prefix, after, limit, What::Keys)?;
+        Ok(listed.into_iter().map(|(key, _)| key).collect())
     }
 
     fn trial(&self, id: &str) -> Result<Option<Trial>, Error> {

@@ -83,6 +83,7 @@ fn lists_see_own_writes_in_pages_of_any_size() {
                 own.entries::<String>("b/").in_pages_of(limit).map(|entry| Ok(entry?.1)).collect();
             assert_eq!(keys?, ["b/1", "b/3", "b/4", "b/5", "b/6"], "{limit}");
             assert_eq!(own.page::<String>("b/", Some("a/1"), 1)?[0].0, "b/1");
+            assert_eq!((own.count("b/")?, own.count("c")?, own.count("d")?), (5, 1, 0));
             assert_eq!((own.get::<String>("b/2")?, own.get::<String>("b/4")?), (None, Some("b/4".to_owned())));
             Ok(())
         })

@@ -33,6 +33,7 @@ pub(crate) fn kv(order: &Order) -> Result<(), Failure> {
         ("set", host_kv::set(bucket, "key", b"value").map_err(|error| text(&error))),
         ("delete", host_kv::delete(bucket, "key").map_err(|error| text(&error))),
         ("list", host_kv::list(bucket, "", None, 10).map(drop).map_err(|error| text(&error))),
+        ("keys", host_kv::keys(bucket, "", None, 10).map(drop).map_err(|error| text(&error))),
     ])
 }
 

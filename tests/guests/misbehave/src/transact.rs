@@ -14,7 +14,7 @@ use crate::order::{Order, give_up};
 /// What it reads and writes.
 const BUCKET: &str = "shared";
 
-/// Takes the steps: `["get", key]`, `["set", key]`, `["delete", key]`, `["list", prefix]`, `["trial", id]`, `["move", id, status]` and
+/// Takes the steps: `["get", key]`, `["set", key]`, `["delete", key]`, `["list", prefix]`, `["keys", prefix]`, `["trial", id]`, `["move", id, status]` and
 /// `["trials", status]`. What is set is the order's `id`.
 pub(crate) fn transact(order: &Order) -> Result<(), Failure> {
     let id = order.text("id", "some");
@@ -47,6 +47,7 @@ fn take(what: &str, key: &str, status: &str, id: &str) -> Result<Value, Failure>
             let entries = entries.into_iter().map(|entry| (entry.key, String::from_utf8_lossy(&entry.value).into()));
             Ok(Value::Object(entries.collect()))
         }
+        "keys" => Ok(json!(kv::keys(BUCKET, key, None, 1000).map_err(give_up)?)),
         "trial" => {
             let trial = trials::get(key).map_err(give_up)?;
             Ok(json!(trial.map(|trial| json!([trial.status, trial.attributes]))))
