@@ -90,30 +90,29 @@ impl Effects {
         let Touched { kv_read, kv_written, listed, trials_read, trials_written, emitted, delayed, more } = &mut touched;
         for key in self.keys_read.keys() {
             match key {
-                Key::Kv { bucket, key } => Touched::note(kv_read, more, format!("{bucket}/{key}")),
-                Key::Trial(id) => Touched::note(trials_read, more, id.clone()),
+                Key::Kv { bucket, key } => Touched::note(kv_read, more, || format!("{bucket}/{key}")),
+                Key::Trial(id) => Touched::note(trials_read, more, || id.clone()),
                 _ => {}
             }
         }
         for (bucket, key) in self.kv.keys() {
-            Touched::note(kv_written, more, format!("{bucket}/{key}"));
+            Touched::note(kv_written, more, || format!("{bucket}/{key}"));
         }
         for bucket in self.buckets_read.keys() {
-            let name = match bucket {
+            Touched::note(listed, more, || match bucket {
                 Bucket::Kv(bucket) => bucket.clone(),
                 Bucket::Trials { status, trial_type } => format!("trials {status} {trial_type}"),
-            };
-            Touched::note(listed, more, name);
+            });
         }
         for id in self.trials.keys() {
-            Touched::note(trials_written, more, id.clone());
+            Touched::note(trials_written, more, || id.clone());
         }
         let name = |event: &Event| format!("{} {}", event.source, event.detail_type);
         for event in &self.events {
-            Touched::note(emitted, more, name(event));
+            Touched::note(emitted, more, || name(event));
         }
         for (_, _, event) in &self.delayed {
-            Touched::note(delayed, more, name(event));
+            Touched::note(delayed, more, || name(event));
         }
         touched
     }

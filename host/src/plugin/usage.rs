@@ -82,9 +82,9 @@ pub struct Touched {
 
 impl Touched {
     /// Adds to a list what it can still take.
-    pub(super) fn note(list: &mut Vec<String>, more: &mut usize, what: String) {
+    pub(super) fn note(list: &mut Vec<String>, more: &mut usize, what: impl FnOnce() -> String) {
         if list.len() < MAX_LISTED {
-            list.push(what);
+            list.push(what());
         } else {
             *more += 1;
         }
