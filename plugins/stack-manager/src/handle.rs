@@ -31,10 +31,16 @@ pub(crate) fn handle(host: &Host, providers: &mut impl Providers, event: &Event)
         (SELF, "StackPollDue") => polling::poll(host, providers, &config, &detail),
         (ASSIGN_TRIAL, "StackReserved") => lifecycle::configure(host, providers, &config, &detail),
         (TRIALS, "TrialAssigned") => refill(host, &config, detail.text("type")?),
-        (TRIALS, "TrialExpired" | "TrialCancelled" | "TrialAssignmentFailed") => {
-            let trial_type = detail.text("type")?;
+        (TRIALS, "TrialAssignmentFailed") => {
             deletion::delete(host, providers, &detail)?;
-            refill(host, &config, trial_type)
+            refill(host, &config, detail.text("type")?)
+        }
+        (TRIALS, "TrialExpired" | "TrialCancelled") => {
+            deletion::delete(host, providers, &detail)?;
+            // The stack was replaced when it was taken, unless there was no room for one more.
+            let trial_type = detail.text("type")?;
+            let is_limited = config.pools.get(trial_type).is_some_and(|pool| pool.maximum.is_some());
+            if is_limited { refill(host, &config, trial_type) } else { Ok(()) }
         }
         (SELF, "ReconcileContinued") => reconcile::reconcile(host, providers, &config, detail.text("after")?),
         // Who loads another plugin has no need of a reconciliation here.

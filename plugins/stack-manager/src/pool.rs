@@ -23,16 +23,20 @@ const PAUSE: u64 = 60 * 60 * 1000;
 /// Those of the host.
 pub(crate) fn fill(host: &Host, config: &Config, trial_type: &str, budget: &mut Budget) -> Result<(), Failure> {
     let Some(pool) = config.pools.get(trial_type) else { return Ok(()) };
-    let stock = Stock::of(host, pool, trial_type)?;
-    let missing = pool.warm.saturating_sub(stock.fresh());
-    if missing == 0 {
+    let pooled = host.kv(POOL).count(&pool_key(trial_type, ""))?;
+    let fresh = if pool.maximum_age.is_some() { pooled - stale(host, pool, trial_type)? } else { pooled };
+    let mut orders = pool.warm.saturating_sub(fresh);
+    if orders == 0 {
         return Ok(());
     }
-    let mut orders = missing.min(pool.concurrent_creations.saturating_sub(stock.creating));
+    let at_one_time = pool.concurrent_creations.min(left_of_budget(host, trial_type, pool)?);
+    // Without a limit nobody needs to look at each.
+    if at_one_time < usize::MAX {
+        orders = orders.min(at_one_time.saturating_sub(creating(host, trial_type)?));
+    }
     if let Some(maximum) = pool.maximum {
         orders = orders.min(maximum.saturating_sub(total(host, trial_type)?));
     }
-    orders = orders.min(left_of_budget(host, trial_type, pool)?.saturating_sub(stock.creating));
     for _ in 0..orders {
         if !budget.take(CHANGES_OF_STACK) {
             return Ok(());
@@ -142,40 +146,6 @@ pub(crate) fn request_creation(host: &Host, stack_id: &str, trial_type: &str) ->
     request(host, "StackCreateRequested", stack_id, trial_type)
 }
 
-/// What there is of a type that no trial has.
-struct Stock {
-    creating: usize,
-    warm: usize,
-    /// How many of the warm ones are too old.
-    stale: usize,
-}
-
-impl Stock {
-    fn of(host: &Host, pool: &Pool, trial_type: &str) -> Result<Self, Failure> {
-        let mut stock = Self { creating: 0, warm: 0, stale: 0 };
-        let prefix = format!("{trial_type}/");
-        for (key, pooled) in pooled(host, &prefix)? {
-            if pooled.state == State::Creating {
-                stock.creating += 1;
-                continue;
-            }
-            stock.warm += 1;
-            // Without an age nobody needs the records.
-            if pool.maximum_age.is_some()
-                && let Some(stack) = host.kv(STACKS).get::<Stack>(&key[prefix.len()..])?
-            {
-                stock.stale += usize::from(is_stale(host.now(), pool, &stack));
-            }
-        }
-        Ok(stock)
-    }
-
-    /// How many need nobody to take their place.
-    fn fresh(&self) -> usize {
-        self.creating + self.warm - self.stale
-    }
-}
-
 /// Which stacks of a type go. Those stay that are warm and fresh, and of these the oldest: they are taken first. Warm ones that are too old stay
 /// as long as there are not enough others, unless the maximum leaves no room for those.
 fn surplus(now: u64, pool: &Pool, stacks: Vec<(String, Stack)>, is_full: bool) -> Vec<(String, Stack)> {
@@ -204,6 +174,26 @@ fn left_of_budget(host: &Host, trial_type: &str, pool: &Pool) -> Result<usize, F
     let lately = history.failed_at.iter().filter(|at| host.now().saturating_sub(**at) < PAUSE).count();
     // Before anything fails, many may be built at once.
     Ok(if lately == 0 { usize::MAX } else { pool.retry_budget.saturating_sub(lately) })
+}
+
+/// How many stacks of a type are being built.
+fn creating(host: &Host, trial_type: &str) -> Result<usize, Error> {
+    let pooled = pooled(host, &pool_key(trial_type, ""))?;
+    Ok(pooled.iter().filter(|(_, pooled)| pooled.state == State::Creating).count())
+}
+
+/// How many warm stacks of a type are too old.
+fn stale(host: &Host, pool: &Pool, trial_type: &str) -> Result<usize, Error> {
+    let prefix = pool_key(trial_type, "");
+    let mut stale = 0;
+    for (key, pooled) in pooled(host, &prefix)? {
+        if pooled.state == State::Warm
+            && let Some(stack) = host.kv(STACKS).get::<Stack>(&key[prefix.len()..])?
+        {
+            stale += usize::from(is_stale(host.now(), pool, &stack));
+        }
+    }
+    Ok(stale)
 }
 
 /// How many stacks of a type there are, those of trials and those that are being deleted among them.

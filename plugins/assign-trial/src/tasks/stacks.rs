@@ -126,7 +126,8 @@ pub(super) fn check_reachable(run: &mut Run<'_>, id: &str, assignment: &Assignme
 /// The warm stack of a type that was made first, but for those that were `given` to somebody. Its id says so: stack-manager's ids ascend.
 pub(crate) fn warm_stack(host: &Host, trial_type: &str, given: &BTreeSet<String>) -> Result<Option<String>, Failure> {
     let prefix = format!("{trial_type}/");
-    for entry in host.kv(POOL).entries::<Pooled>(&prefix) {
+    // Seldom is it not among the first.
+    for entry in host.kv(POOL).entries::<Pooled>(&prefix).in_pages_of(4) {
         let (key, pooled) = entry?;
         let id = &key[prefix.len()..];
         if pooled.state != StackState::Warm || given.contains(id) {
