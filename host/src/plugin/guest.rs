@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use wasmtime::component::ResourceTable;
@@ -68,8 +69,8 @@ pub(super) struct Limiter {
     numbers: StoreLimits,
     /// The limit on memory, in bytes, over all memories of the instance.
     memory: u64,
-    /// How many bytes there are now.
-    used: u64,
+    /// How many bytes there are now, for whoever wants to know when the instance is gone.
+    used: Arc<AtomicU64>,
 }
 
 impl Guest {
@@ -163,22 +164,22 @@ impl HostWallClock for GuestClock {
 impl Limiter {
     fn new(memory: u64) -> Self {
         let numbers = StoreLimitsBuilder::new().instances(20).memories(4).tables(20).table_elements(100_000).build();
-        Self { numbers, memory, used: 0 }
+        Self { numbers, memory, used: Arc::default() }
     }
 
     /// How many bytes of memory there are.
-    pub(super) fn used(&self) -> u64 {
-        self.used
+    pub(super) fn used(&self) -> &Arc<AtomicU64> {
+        &self.used
     }
 }
 
 impl ResourceLimiter for Limiter {
     fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let used = self.used + (desired - current) as u64;
+        let used = self.used.load(Ordering::Relaxed) + (desired - current) as u64;
         if used > self.memory {
             return Err(wasmtime::format_err!("the memory limit of {} bytes is reached", self.memory));
         }
-        self.used = used;
+        self.used.store(used, Ordering::Relaxed);
         Ok(true)
     }
 

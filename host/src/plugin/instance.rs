@@ -1,6 +1,7 @@
 //! A guest in its sandbox, kept for later calls.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use wasmtime::Store;
@@ -54,8 +55,8 @@ impl Instance {
     }
 
     /// The most memory that it had, in bytes: what it has, because memories do not shrink.
-    pub(super) fn memory(&self) -> u64 {
-        self.store.data().limiter.used()
+    pub(super) fn memory(&self) -> Arc<AtomicU64> {
+        self.store.data().limiter.used().clone()
     }
 
     /// Lets its requests go nowhere, and answers them with what was recorded.

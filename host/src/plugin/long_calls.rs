@@ -1,114 +1,181 @@
-//! LongCalls: a call that computes for long takes them with others of its kind, so that they never have all processors.
+//! LongCalls: calls that compute for long go on where they hold up nobody.
 
-use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
+use tokio::runtime::{Builder, Runtime};
+use tokio_util::task::AbortOnDropHandle;
 
-/// How many calls that compute for long may do so at one time, over all plugins: half of the processors.
-#[derive(Debug)]
-pub(super) struct LongCalls(Semaphore);
+/// The threads for calls that compute for long, over all plugins: half as many as there are processors. Each call that yields goes behind the
+/// others that wait for one.
+pub(super) struct LongCalls {
+    /// Nothing at the end only.
+    threads: Option<Runtime>,
+    /// How many calls are there.
+    calls: AtomicUsize,
+}
+
+/// What is known of a call that runs, whoever runs it, and of the plugin's last one.
+#[derive(Clone, Debug)]
+pub(super) struct Meter {
+    /// For how long it has computed, in nanoseconds.
+    computed: Arc<AtomicU64>,
+    /// Whether the last call computed for long.
+    long: Arc<AtomicBool>,
+}
+
+/// A call that is measured.
+struct Measured<F> {
+    call: Pin<Box<F>>,
+    meter: Meter,
+    /// Longer than this is long.
+    slice: Duration,
+    /// Whether it is where long calls are.
+    gives_way: bool,
+}
+
+/// Counts a call while it lives.
+struct Counted<'a>(&'a AtomicUsize);
 
 impl LongCalls {
     /// Those of this machine.
-    pub(super) fn new() -> Self {
+    ///
+    /// # Errors
+    ///
+    /// If there can be no more threads.
+    pub(super) fn new() -> io::Result<Self> {
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self(Semaphore::new((processors / 2).max(1)))
+        let threads = (processors / 2).max(1);
+        let threads =
+            Builder::new_multi_thread().worker_threads(threads).thread_name("long-calls").enable_all().build()?;
+        Ok(Self { threads: Some(threads), calls: AtomicUsize::new(0) })
     }
 
-    /// Runs a call that yields after every `slice`, and adds the time in which it computes to `cpu`. Once it has computed for longer than that, it
-    /// waits for its turn after each. So does the next call of the plugin from the beginning on, because it is `long`, until one is short again.
-    pub(super) async fn run<T>(
-        &self,
-        call: impl Future<Output = T>,
-        slice: Duration,
-        long: &AtomicBool,
-        cpu: &mut Duration,
-    ) -> T {
-        let mut call = pin!(call);
-        let mut computed = Duration::ZERO;
-        let mut waits = long.load(Ordering::Relaxed);
-        loop {
-            // The semaphore is never closed.
-            let turn = if waits { self.0.acquire().await.ok() } else { None };
-            let started = Instant::now();
-            let polled = std::future::poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await;
-            let elapsed = started.elapsed();
-            drop(turn);
-            *cpu += elapsed;
-            computed += elapsed;
-            waits |= computed >= slice;
-            // Here and not at the end, which is not reached by a call that is dropped because its time is over.
-            if polled.is_ready() || computed >= slice {
-                long.store(computed >= slice, Ordering::Relaxed);
+    /// Whether there are any now.
+    pub(super) fn is_busy(&self) -> bool {
+        self.calls.load(Ordering::Relaxed) > 0
+    }
+
+    /// Runs a call that yields now and then. Once it has computed for a `slice`, it goes on in one of the threads for long calls. The next call of the
+    /// plugin begins there, until one is short again.
+    pub(super) async fn run<F>(&self, call: F, slice: Duration, meter: &Meter) -> F::Output
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let mut call = Measured { call: Box::pin(call), meter: meter.clone(), slice, gives_way: false };
+        if !meter.long.load(Ordering::Relaxed) {
+            let answer = std::future::poll_fn(|context| match Pin::new(&mut call).poll(context) {
+                Poll::Ready(answer) => Poll::Ready(Some(answer)),
+                Poll::Pending if meter.computed() >= slice => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            });
+            if let Some(answer) = answer.await {
+                return answer;
             }
-            match polled {
-                Poll::Ready(answer) => return answer,
-                // Threads that wait for this processor are let in now, and not when the system thinks it is their time.
-                Poll::Pending if elapsed >= slice / 2 => std::thread::yield_now(),
-                Poll::Pending => {}
-            }
-            woken().await;
+        }
+        call.gives_way = true;
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let _counted = Counted(&self.calls);
+        let threads = self.threads.as_ref().unwrap_or_else(|| unreachable!("they live as long as this"));
+        match AbortOnDropHandle::new(threads.spawn(call)).await {
+            Ok(answer) => answer,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The threads end, and so does whoever waits.
+                Err(_) => std::future::pending().await,
+            },
         }
     }
 }
 
-/// Waits until whatever is waited for in this task has woken it.
-async fn woken() {
-    let mut asleep = true;
-    std::future::poll_fn(|_| if std::mem::take(&mut asleep) { Poll::Pending } else { Poll::Ready(()) }).await;
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for LongCalls {
+    fn drop(&mut self) {
+        // Waiting for them is not allowed in an asynchronous task, which may be who drops this.
+        self.threads.take().map(Runtime::shutdown_background);
+    }
+}
+
+impl Meter {
+    /// Of a new call of a plugin.
+    pub(super) fn new(long: &Arc<AtomicBool>) -> Self {
+        Self { computed: Arc::default(), long: long.clone() }
+    }
+
+    /// For how long it has computed.
+    pub(super) fn computed(&self) -> Duration {
+        Duration::from_nanos(self.computed.load(Ordering::Relaxed))
+    }
+}
+
+impl<F: Future> Future for Measured<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let started = Instant::now();
+        let polled = self.call.as_mut().poll(context);
+        let elapsed = started.elapsed().as_nanos() as u64;
+        self.meter.computed.fetch_add(elapsed, Ordering::Relaxed);
+        let is_long = self.meter.computed() >= self.slice;
+        // Here and not at the end, which is not reached by a call that is dropped because its time is over.
+        if polled.is_ready() || is_long {
+            self.meter.long.store(is_long, Ordering::Relaxed);
+        }
+        if self.gives_way && polled.is_pending() {
+            // A kernel that preempts lazily looks only now, or at its next tick, whether others wait for this processor.
+            std::thread::yield_now();
+        }
+        polled
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::{Duration, Instant};
 
-    use tokio::sync::Semaphore;
-
-    use super::LongCalls;
+    use super::{LongCalls, Meter};
 
     const SLICE: Duration = Duration::from_micros(100);
 
-    /// Computes for a slice, and yields, so many times.
-    async fn compute(slices: usize, now: &tokio::sync::watch::Sender<(usize, usize)>) {
+    /// Computes for a slice, and yields, so many times. Answers with where it did so last.
+    async fn compute(slices: usize) -> Option<String> {
         for _ in 0..slices {
-            now.send_modify(|(running, most)| {
-                *running += 1;
-                *most = (*most).max(*running);
-            });
             let started = Instant::now();
             while started.elapsed() < SLICE {}
-            now.send_modify(|(running, _)| *running -= 1);
             tokio::task::yield_now().await;
         }
+        std::thread::current().name().map(str::to_owned)
     }
 
-    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-    async fn those_that_compute_for_long_do_it_one_by_one_and_the_others_do_not_wait() {
-        let long_calls = std::sync::Arc::new(LongCalls(Semaphore::new(1)));
-        let long = std::sync::Arc::new(AtomicBool::new(true));
-        let (now, seen) = tokio::sync::watch::channel((0, 0));
-        let calls = (0..8).map(|_| {
-            let (long_calls, long, now) = (long_calls.clone(), long.clone(), now.clone());
-            tokio::spawn(async move {
-                let mut cpu = Duration::ZERO;
-                long_calls.run(compute(20, &now), SLICE, &long, &mut cpu).await;
-                cpu
-            })
-        });
-        for call in calls.collect::<Vec<_>>() {
-            assert!(call.await.expect("an answer") >= SLICE * 20);
-        }
-        assert_eq!(*seen.borrow(), (0, 1), "one at a time");
+    #[tokio::test]
+    async fn those_that_compute_for_long_do_it_elsewhere_until_one_is_short_again() {
+        let (calls, long) = (LongCalls::new().expect("threads"), Arc::new(AtomicBool::new(false)));
+        let run = async |slices| {
+            let meter = Meter::new(&long);
+            let at = calls.run(compute(slices), SLICE, &meter).await;
+            (at.as_deref() == Some("long-calls"), meter.computed() >= SLICE * slices as u32)
+        };
+        assert_eq!(run(0).await, (false, true));
+        assert_eq!(run(20).await, (true, true));
+        assert!(long.load(Ordering::Relaxed));
+        assert_eq!(run(0).await, (true, true), "as its last call was");
+        assert_eq!(run(0).await, (false, true));
 
-        // With all turns taken, a plugin whose calls are short has its answer all the same, even if one waits for long.
-        let _all = long_calls.0.acquire().await.expect("a turn");
-        let short = AtomicBool::new(false);
-        let wait = tokio::time::sleep(SLICE * 20);
-        long_calls.run(wait, Duration::from_secs(60), &short, &mut Duration::default()).await;
-        assert!(!short.load(Ordering::Relaxed));
+        // One that is stopped is remembered.
+        let meter = Meter::new(&long);
+        let endless = calls.run(compute(usize::MAX), SLICE, &meter);
+        tokio::time::timeout(SLICE * 20, endless).await.expect_err("its time is over");
+        assert!(long.load(Ordering::Relaxed));
     }
 }

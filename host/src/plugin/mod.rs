@@ -59,6 +59,7 @@ pub use self::usage::{Ran, Sent, Touched, Usage};
 
 use self::egress::{Egress, Requests};
 use self::instance::Instance;
+use self::long_calls::Meter;
 use self::runtime::SLICE;
 use self::stock::Stock;
 use crate::clock::Timestamp;
@@ -85,7 +86,7 @@ pub struct Plugin {
     /// Whether it was ever warmed up.
     warm: AtomicBool,
     /// Whether its last call computed for long.
-    long: AtomicBool,
+    long: Arc<AtomicBool>,
     /// Holds as many permits as handlers may run at once.
     slots: tokio::sync::Semaphore,
 }
@@ -161,7 +162,7 @@ impl Plugin {
             runtime,
             idle: Stock::default(),
             warm: AtomicBool::new(false),
-            long: AtomicBool::new(false),
+            long: Arc::default(),
             slots,
         })
     }
@@ -204,13 +205,21 @@ impl Plugin {
         };
         let limit = self.settings.limits.time;
         let requests = Requests::default();
-        let handling = instance.handle(call, requests.clone(), &self.runtime);
-        let handling = self.runtime.long_calls.run(handling, SLICE, &self.long, &mut usage.cpu);
-        let outcome = tokio::time::timeout(limit, handling).await;
-        usage.memory = instance.memory();
+        let (meter, memory) = (Meter::new(&self.long), instance.memory());
+        let handling = {
+            let (runtime, requests) = (self.runtime.clone(), requests.clone());
+            async move {
+                let outcome = instance.handle(call, requests, &runtime).await;
+                (instance, outcome)
+            }
+        };
+        let handling = self.runtime.long_calls.run(handling, SLICE, &meter);
+        let handled = tokio::time::timeout(limit, handling).await;
+        usage.cpu = meter.computed();
+        usage.memory = memory.load(Ordering::Relaxed);
         usage.requests = requests.take();
         usage.commands = requests.take_commands();
-        let Ok(outcome) = outcome else { return Err(CallError::TimedOut(limit)) };
+        let Ok((instance, outcome)) = handled else { return Err(CallError::TimedOut(limit)) };
         let reusable = !matches!(outcome, Err(CallError::Trap(_)));
         if reusable && self.settings.isolation == Isolation::Reuse && instance.uses() < MAX_USES {
             self.idle.put(instance, Instant::now());

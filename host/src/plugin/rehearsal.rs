@@ -1,5 +1,6 @@
 //! One call outside the daemon, watched: for whoever writes a plugin.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -45,7 +46,7 @@ impl Plugin {
             Err(_) => Err(CallError::TimedOut(limit)),
         };
         let time = started.elapsed();
-        let memory = instance.memory();
+        let memory = instance.memory().load(Ordering::Relaxed);
         let requests = std::mem::take(&mut *sent.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         Rehearsal { outcome, time, memory, requests }
     }

@@ -27,6 +27,9 @@ const MAX_MEMORY: usize = 4 << 30;
 /// How long a guest runs before it has to let others run: the interval of the epoch clock.
 pub(super) const SLICE: Duration = Duration::from_millis(2);
 
+/// The same while calls compute for long: for so long others may have to wait for a processor.
+const SHORT_SLICE: Duration = Duration::from_micros(250);
+
 /// The stack of a guest, in bytes. Deeper recursion traps.
 const STACK: usize = 512 * 1024;
 
@@ -46,7 +49,7 @@ pub struct Runtime {
     pub(super) resolver: Arc<dyn Resolver>,
     /// What their placeholders for secrets are made with.
     pub(super) placeholder_key: Key,
-    /// How those that compute for long share the processors.
+    /// Where those go on that compute for long.
     pub(super) long_calls: LongCalls,
     /// How many calls run now. The epoch clock stands still without any.
     running: AtomicUsize,
@@ -102,7 +105,7 @@ impl Runtime {
             cache: options.cache.map(Cache::new),
             resolver: options.resolver,
             placeholder_key: Key::new(),
-            long_calls: LongCalls::new(),
+            long_calls: LongCalls::new()?,
             running: AtomicUsize::new(0),
             ticker: ticker.thread().clone(),
         });
@@ -136,13 +139,14 @@ fn tick(runtime: &Weak<Runtime>) {
     loop {
         let Some(live) = runtime.upgrade() else { return };
         let idle = live.running.load(Ordering::Acquire) == 0;
+        let is_busy = live.long_calls.is_busy();
         live.engine.increment_epoch();
         drop(live);
         if idle {
             // The time limit only guards against a wake-up lost between the look and the parking.
             thread::park_timeout(Duration::from_secs(1));
         } else {
-            thread::sleep(SLICE);
+            thread::sleep(if is_busy { SHORT_SLICE } else { SLICE });
         }
     }
 }
