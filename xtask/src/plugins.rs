@@ -17,7 +17,7 @@ const EXAMPLES: &str = "plugins/examples";
 
 /// Builds everything, and copies the plugins to plugins/ and the guests to target/guests/. Answers with the folder of the guests.
 pub(crate) fn build() -> Result<PathBuf> {
-    install_target()?;
+    install_target(TARGET)?;
     let plugins = packages("plugins")?;
     let guests = packages("tests/guests")?;
     let mut build = cargo(&["build", "--locked", "--profile", "plugin", "--target", TARGET]);
@@ -89,12 +89,12 @@ pub(crate) fn target_folder() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
-/// Installs what the compiler needs for [`TARGET`], where rustup has not done it by itself.
-fn install_target() -> Result<()> {
+/// Installs what the compiler needs for a target, where rustup has not done it by itself.
+pub(crate) fn install_target(target: &str) -> Result<()> {
     let installed = Command::new("rustup").args(["target", "list", "--installed"]).current_dir(root()).output();
     match installed {
-        Ok(output) if !String::from_utf8_lossy(&output.stdout).lines().any(|line| line == TARGET) => {
-            run(Command::new("rustup").args(["target", "add", TARGET]).current_dir(root()))
+        Ok(output) if !String::from_utf8_lossy(&output.stdout).lines().any(|line| line == target) => {
+            run(Command::new("rustup").args(["target", "add", target]).current_dir(root()))
         }
         // Without rustup the toolchain is somebody else's to arrange, and the build will say what is missing.
         _ => Ok(()),

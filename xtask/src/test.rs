@@ -12,6 +12,7 @@ const FUZZ_SECONDS: u32 = 5;
 pub(crate) fn run() -> Result<()> {
     command(&mut cargo(&["fmt", "--all", "--check"]))?;
     command(&mut cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))?;
+    command(&mut cargo(&["fmt", "--all", "--manifest-path", "host/benches/extism/Cargo.toml", "--check"]))?;
     tidy::run()?;
     plugins::build()?;
     plugins::test_examples()?;

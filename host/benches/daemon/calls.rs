@@ -1,5 +1,8 @@
-//! What a call of a plugin costs, beside the floor: wasmtime calling the same component with nothing around it.
+//! What a call of a plugin costs, beside the floor, which is wasmtime calling the same component with nothing around it, and beside the same handler under
+//! extism.
 
+use std::io::{BufRead, BufReader, Write};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +18,7 @@ use wasmtime::{Config, Engine, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
+use crate::deliveries;
 use crate::support::{Row, repository};
 
 mod bindings {
@@ -29,6 +33,9 @@ use bindings::trialbridge::plugin::types;
 const TURN: Duration = Duration::from_millis(300);
 const TURNS: usize = 5;
 
+/// How many calls are committed.
+const COMMITTED: usize = 50_000;
+
 /// What a handler is called with.
 const DETAIL: &str = r#"{"do":"ok","leadId":"1234567890","number":17}"#;
 
@@ -40,8 +47,9 @@ pub(crate) async fn measure() -> Vec<Row> {
     let ours = [Isolation::Reuse, Isolation::PerEvent].map(|isolation| plugin(&bytes, isolation));
     let [ours_reused, ours_new] = futures_util::future::join_all(ours).await.try_into().ok().unwrap();
     let call = call();
+    let mut extism = Extism::start();
 
-    let mut times: [Vec<Duration>; 4] = Default::default();
+    let mut times: [Vec<Duration>; 6] = Default::default();
     for _ in 0..TURNS {
         times[0].push(turn(async || raw.call(&mut reused).await).await);
         times[1].push(turn(async || drop(ours_reused.handle(call.clone()).await.unwrap())).await);
@@ -53,17 +61,27 @@ pub(crate) async fn measure() -> Vec<Row> {
             .await,
         );
         times[3].push(turn(async || drop(ours_new.handle(call.clone()).await.unwrap())).await);
+        times[4].push(extism.turn("reused"));
+        times[5].push(extism.turn("new"));
     }
     let micros = times.map(|mut times| {
         times.sort_unstable();
         times[times.len() / 2].as_secs_f64() * 1e6
     });
+    let committed = 1e6 / deliveries::rate("reuse", COMMITTED).await;
     let row = |what: &str, micros: f64, limit| Row::new(what, micros, "µs", limit);
     vec![
         row("a call, wasmtime alone, reused instance", micros[0], "the component model's copies, the guest"),
         row("a call, reused instance", micros[1], "the same, and what is kept of effects"),
+        row("a call under extism, reused instance", micros[4], "JSON instead of the component model's types"),
+        row(
+            "a call with its commit, on sled, 256 events at a time",
+            committed,
+            "the event's own commit, routing, sled",
+        ),
         row("a call, wasmtime alone, an instance per event", micros[2], "instantiation"),
         row("a call, an instance per event", micros[3], "instantiation, WASI set-up"),
+        row("a call under extism, an instance per event", micros[5], "instantiation"),
     ]
 }
 
@@ -102,6 +120,31 @@ fn call() -> Call {
         idempotency_key: "0197a3f2-7d0c-7a3e-8f6e-2f5a0e0b8f11".to_owned(),
         input: None,
         now,
+    }
+}
+
+/// The program that calls the same handler under extism, which is a program of its own because it has a wasmtime of its own.
+struct Extism {
+    ask: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Extism {
+    fn start() -> Self {
+        let built = repository().join("target").join("extism");
+        let guest = built.join("wasm32-unknown-unknown").join("guest").join("trialbridge_extism_guest.wasm");
+        let mut program = Command::new(built.join("release").join("trialbridge-extism"));
+        let started = program.arg(guest).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut started = started.expect("`cargo xtask bench` builds it");
+        Self { ask: started.stdin.take().unwrap(), answers: BufReader::new(started.stdout.take().unwrap()) }
+    }
+
+    /// The time of one call. It ends when nobody asks any more.
+    fn turn(&mut self, instance: &str) -> Duration {
+        writeln!(self.ask, "{instance}").unwrap();
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).unwrap();
+        Duration::from_secs_f64(answer.trim().parse::<f64>().unwrap() / 1e6)
     }
 }
 

@@ -31,7 +31,8 @@ pub(crate) async fn measure() -> Vec<Row> {
     ]
 }
 
-async fn rate(isolation: &str, events: usize) -> f64 {
+/// How many events a second, with how many published in all.
+pub(crate) async fn rate(isolation: &str, events: usize) -> f64 {
     let rules = format!(
         "{PLAIN}\n[plugins.misbehave]\nisolation = \"{isolation}\"\nconcurrency = 64\n\n[[rules]]\nname = \"all\"\n\
          event-pattern = {{ source = [\"bench\"] }}\ntargets = [\"misbehave\"]\n"
