@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use trialbridge_plugin::{Failure, Host, NewEvent};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+use trialbridge_plugin::{Failure, Host, NewEvent, permanent};
 use trialbridge_states::{Entry, What};
 
 /// The bucket that the daemon shows the histories of trials from. A key is `TRIAL/PLUGIN`.
@@ -26,7 +27,7 @@ const KEPT_AFTER_THE_TRIAL: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct History {
     /// What happened, the oldest first: `at` in milliseconds since the epoch, `state`, `event`, and what belongs to that.
-    entries: Vec<Value>,
+    entries: Vec<Box<RawValue>>,
     /// How many entries there were before these.
     #[serde(default)]
     omitted: usize,
@@ -42,16 +43,12 @@ pub(crate) fn append(host: &Host, trial_id: &str, entries: &[Entry]) -> Result<(
     let mut history = bucket.get::<History>(&key)?.unwrap_or_default();
     let mut given_on = None;
     for entry in entries {
-        let mut shown = shortened(entry);
-        match &entry.what {
-            // What the state before has given on stands one line above.
-            What::StateEntered { input } if given_on == Some(input) => {
-                drop(shown.as_object_mut().map(|shown| shown.remove("input")))
-            }
-            What::StateExited { output } | What::ExecutionStarted { input: output } => given_on = Some(output),
-            _ => {}
+        // What the state before has given on stands one line above.
+        let repeats = matches!(&entry.what, What::StateEntered { input } if given_on == Some(input));
+        history.entries.push(shown(entry, repeats)?);
+        if let What::StateExited { output } | What::ExecutionStarted { input: output } = &entry.what {
+            given_on = Some(output);
         }
-        history.entries.push(shown);
     }
     let surplus = history.entries.len().saturating_sub(MOST_ENTRIES);
     history.entries.drain(..surplus);
@@ -75,25 +72,36 @@ fn key(host: &Host, trial_id: &str) -> String {
     format!("{trial_id}/{}", host.delivery().target)
 }
 
-/// An entry whose values are short, and without the placeholders of secrets, which nobody is to know.
-fn shortened(entry: &Entry) -> Value {
-    let text = json!(entry).to_string();
-    let mut entry =
-        serde_json::from_str(&masked(&text)).unwrap_or_else(|_| json!({ "at": entry.at, "state": entry.state }));
-    for name in ["input", "output"] {
-        let text = entry.get(name).map(Value::to_string).unwrap_or_default();
-        if text.len() > LONGEST_VALUE {
-            let end = text.floor_char_boundary(LONGEST_VALUE);
-            entry[name] = json!(format!("{}... ({} bytes)", &text[..end], text.len()));
+/// An entry whose values are short, and without the placeholders of secrets, which nobody is to know. Its input is left out if it `repeats` what
+/// stands above it.
+fn shown(entry: &Entry, repeats: bool) -> Result<Box<RawValue>, Failure> {
+    let unreadable = |error: serde_json::Error| permanent(format!("an entry of the history cannot be kept: {error}"));
+    let mut text = masked(serde_json::to_string(entry).map_err(unreadable)?);
+    if repeats || text.len() > LONGEST_VALUE {
+        let mut members: Map<String, Value> = serde_json::from_str(&text).map_err(unreadable)?;
+        if repeats {
+            members.shift_remove("input");
         }
+        for name in ["input", "output"] {
+            let Some(value) = members.get_mut(name) else { continue };
+            let whole = value.to_string();
+            if whole.len() > LONGEST_VALUE {
+                let end = whole.floor_char_boundary(LONGEST_VALUE);
+                *value = json!(format!("{}... ({} bytes)", &whole[..end], whole.len()));
+            }
+        }
+        text = json!(members).to_string();
     }
-    entry
+    RawValue::from_string(text).map_err(unreadable)
 }
 
 /// A text without placeholders: they are words that begin with `secret-` and have 32 hexadecimal digits.
-fn masked(text: &str) -> String {
+fn masked(text: String) -> String {
+    if !text.contains("secret-") {
+        return text;
+    }
     let is_digest = |part: &str| part.len() >= 32 && part.bytes().take(32).all(|byte| byte.is_ascii_hexdigit());
-    let (mut shown, mut rest) = (String::with_capacity(text.len()), text);
+    let (mut shown, mut rest) = (String::with_capacity(text.len()), text.as_str());
     while let Some(at) = rest.find("secret-") {
         let ends = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
         let end = rest[at..].find(ends).map_or(rest.len(), |length| at + length);
@@ -115,6 +123,6 @@ mod tests {
         let text = format!(
             r#"{{"a":"Bearer secret-token-{digest}","b":"https://secret-hook-{digest}/x","c":"a secret-garden"}}"#
         );
-        assert_eq!(masked(&text), r#"{"a":"Bearer [secret]","b":"https://[secret]/x","c":"a secret-garden"}"#);
+        assert_eq!(masked(text), r#"{"a":"Bearer [secret]","b":"https://[secret]/x","c":"a secret-garden"}"#);
     }
 }
