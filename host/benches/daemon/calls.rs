@@ -2,7 +2,7 @@
 //! extism.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
 use crate::deliveries;
-use crate::support::{Row, repository};
+use crate::support::{Row, misbehave, target_folder};
 
 mod bindings {
     wasmtime::component::bindgen!({ path: "../wit", world: "core", exports: { default: async } });
@@ -41,7 +41,7 @@ const DETAIL: &str = r#"{"do":"ok","leadId":"1234567890","number":17}"#;
 
 /// Measures. All rows take turns, so that noise hits them alike.
 pub(crate) async fn measure() -> Vec<Row> {
-    let bytes = std::fs::read(repository().join("target").join("guests").join("misbehave.wasm")).unwrap();
+    let bytes = std::fs::read(misbehave()).unwrap();
     let mut raw = Raw::new(&bytes);
     let mut reused = raw.instantiate().await;
     let ours = [Isolation::Reuse, Isolation::PerEvent].map(|isolation| plugin(&bytes, isolation));
@@ -125,26 +125,36 @@ fn call() -> Call {
 
 /// The program that calls the same handler under extism, which is a program of its own because it has a wasmtime of its own.
 struct Extism {
+    program: Child,
     ask: ChildStdin,
     answers: BufReader<ChildStdout>,
 }
 
 impl Extism {
     fn start() -> Self {
-        let built = repository().join("target").join("extism");
+        let built = target_folder().join("extism");
         let guest = built.join("wasm32-unknown-unknown").join("guest").join("trialbridge_extism_guest.wasm");
         let mut program = Command::new(built.join("release").join("trialbridge-extism"));
         let started = program.arg(guest).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-        let mut started = started.expect("`cargo xtask bench` builds it");
-        Self { ask: started.stdin.take().unwrap(), answers: BufReader::new(started.stdout.take().unwrap()) }
+        let mut program = started.expect("`cargo xtask bench` builds it");
+        let (ask, answers) = (program.stdin.take().unwrap(), program.stdout.take().unwrap());
+        Self { program, ask, answers: BufReader::new(answers) }
     }
 
-    /// The time of one call. It ends when nobody asks any more.
+    /// The time of one call.
     fn turn(&mut self, instance: &str) -> Duration {
         writeln!(self.ask, "{instance}").unwrap();
         let mut answer = String::new();
-        self.answers.read_line(&mut answer).unwrap();
+        let read = self.answers.read_line(&mut answer).unwrap();
+        assert!(read > 0, "the program with extism has ended; see above");
         Duration::from_secs_f64(answer.trim().parse::<f64>().unwrap() / 1e6)
+    }
+}
+
+impl Drop for Extism {
+    fn drop(&mut self) {
+        self.program.kill().unwrap();
+        self.program.wait().unwrap();
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde_json::json;
 use trialbridge::event::{Event, raw};
 
-use crate::support::{PLAIN, Row, drained, host, repository};
+use crate::support::{PLAIN, Row, drained, host, misbehave};
 
 /// How many events are published.
 const EVENTS: usize = 100_000;
@@ -37,7 +37,7 @@ pub(crate) async fn rate(isolation: &str, events: usize) -> f64 {
         "{PLAIN}\n[plugins.misbehave]\nisolation = \"{isolation}\"\nconcurrency = 64\n\n[[rules]]\nname = \"all\"\n\
          event-pattern = {{ source = [\"bench\"] }}\ntargets = [\"misbehave\"]\n"
     );
-    let guest = repository().join("target").join("guests").join("misbehave.wasm");
+    let guest = misbehave();
     let folder = tempfile::tempdir().unwrap();
     let host = host(folder.path(), &rules, &[("misbehave", guest)], None).await;
     let started = Instant::now();

@@ -9,7 +9,7 @@ use trialbridge::Host;
 use trialbridge::event::{Event, Recorded, raw};
 use trialbridge::storage::{Key, KeyRange};
 
-use crate::support::{PLAIN, Row, host, percentile, repository};
+use crate::support::{PLAIN, Row, host, misbehave, percentile};
 
 /// How many events are timed, one after the other.
 const EVENTS: usize = 3000;
@@ -37,7 +37,7 @@ targets = ["neighbour"]
 
 /// Measures.
 pub(crate) async fn measure() -> Vec<Row> {
-    let guest = repository().join("target").join("guests").join("misbehave.wasm");
+    let guest = misbehave();
     let folder = tempfile::tempdir().unwrap();
     let plugins = [("busy", guest.clone()), ("neighbour", guest)];
     let host = host(folder.path(), &format!("{PLAIN}{RULES}"), &plugins, None).await;

@@ -14,7 +14,7 @@ use trialbridge::storage::{Commit, Key, Storage, Write};
 use trialbridge::trial::{REQUESTED, Stored, Trial};
 use uuid::Uuid;
 
-use crate::support::{Row, repository};
+use crate::support::{Row, misbehave, repository};
 
 /// How many trials are a lot.
 const MANY: usize = 1_000_000;
@@ -58,7 +58,7 @@ pub(crate) async fn measure() -> Vec<Row> {
 fn many_plugins(folder: &Path) -> (PathBuf, PathBuf) {
     let plugins = folder.join("plugins");
     std::fs::create_dir(&plugins).unwrap();
-    let guest = std::fs::read(repository().join("target").join("guests").join("misbehave.wasm")).unwrap();
+    let guest = std::fs::read(misbehave()).unwrap();
     let mut rules = String::new();
     for number in 0..PLUGINS {
         // A custom section: its id, its size, the length of its name, its name, its content.

@@ -40,6 +40,16 @@ pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
+/// Where cargo builds.
+pub(crate) fn target_folder() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("..")
+}
+
+/// The guest that does what it is told.
+pub(crate) fn misbehave() -> PathBuf {
+    target_folder().join("guests").join("misbehave.wasm")
+}
+
 /// A daemon on sled, with these rules and plugins.
 pub(crate) async fn host(
     folder: &Path,
