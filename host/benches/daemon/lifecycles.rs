@@ -75,6 +75,9 @@ pub(crate) async fn measure() -> Vec<Row> {
         Row::new("lives of trials, from request to deleted stack", TRIALS as f64 / seconds, "/s", "the processors"),
         Row::new("processor time of a life", each(total), "µs", "its parts, below"),
     ];
+    let again: u32 = receipts.iter().map(|receipt| receipt.conflicts).sum();
+    let again = f64::from(again) / TRIALS as f64;
+    rows.push(Row::new("handlings of a life that run again", again, "", "what they had read has changed"));
     let mut rest = total;
     for (plugin, (time, calls)) in plugins {
         rest = rest.saturating_sub(time);

@@ -11,6 +11,9 @@ use crate::{Error, Host};
 /// How many entries [`Entries`] reads at once if it is not told otherwise.
 const PAGE: u32 = 100;
 
+/// The most keys in one list.
+const MOST: u32 = 1000;
+
 /// A bucket of the key-value store. Plugins that are granted the same bucket share it.
 ///
 /// A key is 1 to 512 bytes without NUL, a value at most 256 KiB. What was read must still be so at the commit, or the handler
@@ -83,10 +86,12 @@ impl<'a> Bucket<'a> {
     pub fn count(&self, prefix: &str) -> Result<usize, Error> {
         let (mut count, mut after) = (0, None);
         loop {
-            let mut keys = self.host.backend.kv_keys(self.name, prefix, after.as_deref(), 1000)?;
-            let Some(last) = keys.pop() else { return Ok(count) };
-            count += keys.len() + 1;
-            after = Some(last);
+            let mut keys = self.host.backend.kv_keys(self.name, prefix, after.as_deref(), MOST)?;
+            count += keys.len();
+            if keys.len() < MOST as usize {
+                return Ok(count);
+            }
+            after = keys.pop();
         }
     }
 

@@ -141,12 +141,12 @@ impl Guest {
             };
         }
         let mut size = 0;
-        let fits = |(key, value): &(String, Bytes)| {
-            let own = key.len() + if what == What::Keys { 0 } else { value.len() };
-            size += own;
-            size <= MAX_LIST || size == own
+        let mut fits = |(key, value): &(String, Bytes)| {
+            size += key.len() + value.len();
+            size <= MAX_LIST || size == key.len() + value.len()
         };
-        Ok(merged.into_iter().take(limit).take_while(fits).collect())
+        // As many keys as may be listed always fit.
+        Ok(merged.into_iter().take(limit).take_while(|entry| what == What::Keys || fits(entry)).collect())
     }
 
     fn kv_granted(&self, bucket: &str, wanted: Access) -> Result<(), Error> {

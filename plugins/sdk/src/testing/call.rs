@@ -98,12 +98,12 @@ impl Call {
             };
         }
         let mut size = 0;
-        let fits = |(key, value): &(String, Vec<u8>)| {
-            let own = key.len() + if what == What::Keys { 0 } else { value.len() };
-            size += own;
-            size <= MAX_LIST || size == own
+        let mut fits = |(key, value): &(String, Vec<u8>)| {
+            size += key.len() + value.len();
+            size <= MAX_LIST || size == key.len() + value.len()
         };
-        Ok(merged.into_iter().take(limit).take_while(fits).collect())
+        // As many keys as may be listed always fit.
+        Ok(merged.into_iter().take(limit).take_while(|entry| what == What::Keys || fits(entry)).collect())
     }
 }
 
