@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use trialbridge::trials::Request;
 
-use crate::slack::{Here, settle};
+use crate::slack::{Here, eventually, settle};
 use crate::support::moto::Moto;
-use crate::support::process::outcome;
+use crate::support::process::{Process, outcome};
 use crate::support::promtool::promtool;
-use crate::support::{World, of_type, plugin, repository};
+use crate::support::{World, guest, install, of_type, plugin, repository};
 
 /// What is a name in an expression and no metric.
 const WORDS: [&str; 10] = ["sum", "max", "by", "or", "and", "unless", "offset", "on", "without", "ignoring"];
@@ -155,6 +155,31 @@ fn metrics(expression: &str) -> BTreeSet<&str> {
         rest = behind;
     }
     found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_logged_after_long_computing_still_says_for_which_delivery() {
+    let (folder, logs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let rules = "[plugins.misbehave]\n\n[[rules]]\nname = \"all\"\nevent-pattern = { source = [\"test\"] }\ntargets = [\"misbehave\"]\n";
+    std::fs::write(folder.path().join("rules.toml"), rules).unwrap();
+    std::fs::create_dir(folder.path().join("plugins")).unwrap();
+    install(&folder.path().join("plugins"), "misbehave", &guest("misbehave"));
+    let log = logs.path().join("log");
+    let mut daemon = Process::logging(folder.path(), &log, &[]);
+    let event =
+        json!({ "source": "test", "detail-type": "Test", "detail": { "do": "say", "millis": 20, "text": "at last" } });
+    let answer = reqwest::Client::new().post(format!("{}/events", daemon.url)).json(&event).send().await.unwrap();
+    assert!(answer.status().is_success());
+    let said =
+        || std::fs::read_to_string(&log).unwrap().lines().find(|line| line.contains("at last")).map(str::to_owned);
+    let line = eventually("the guest logs", said).await;
+    daemon.kill();
+    let line: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(
+        (&line["span"]["rule"], &line["span"]["delivery"]),
+        (&json!("all"), &line["fields"]["delivery"]),
+        "{line}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -302,7 +302,7 @@ async fn the_secret_is_in_no_log_and_on_no_disk() {
 }
 
 /// Waits for another process.
-async fn eventually<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+pub(crate) async fn eventually<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
     let wait = async {
         loop {
             if let Some(found) = found() {

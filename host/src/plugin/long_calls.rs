@@ -7,14 +7,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 /// The threads for calls that compute for long, over all plugins: half as many as there are processors. Each call that yields goes behind the
 /// others that wait for one.
 pub(super) struct LongCalls {
-    /// Nothing at the end only.
-    threads: Option<Runtime>,
+    /// What ends with this; there until then.
+    runtime: Option<Runtime>,
+    threads: Handle,
     /// How many calls are there.
     calls: AtomicUsize,
 }
@@ -49,10 +51,9 @@ impl LongCalls {
     /// If there can be no more threads.
     pub(super) fn new() -> io::Result<Self> {
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let threads = (processors / 2).max(1);
-        let threads =
-            Builder::new_multi_thread().worker_threads(threads).thread_name("long-calls").enable_all().build()?;
-        Ok(Self { threads: Some(threads), calls: AtomicUsize::new(0) })
+        let mut threads = Builder::new_multi_thread();
+        let threads = threads.worker_threads((processors / 2).max(1)).thread_name("long-calls").enable_all().build()?;
+        Ok(Self { threads: threads.handle().clone(), runtime: Some(threads), calls: AtomicUsize::new(0) })
     }
 
     /// Whether there are any now.
@@ -80,8 +81,7 @@ impl LongCalls {
         call.gives_way = true;
         self.calls.fetch_add(1, Ordering::Relaxed);
         let _counted = Counted(&self.calls);
-        let threads = self.threads.as_ref().unwrap_or_else(|| unreachable!("they live as long as this"));
-        match AbortOnDropHandle::new(threads.spawn(call)).await {
+        match AbortOnDropHandle::new(self.threads.spawn(call.in_current_span())).await {
             Ok(answer) => answer,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
@@ -100,8 +100,10 @@ impl Drop for Counted<'_> {
 
 impl Drop for LongCalls {
     fn drop(&mut self) {
-        // Waiting for them is not allowed in an asynchronous task, which may be who drops this.
-        self.threads.take().map(Runtime::shutdown_background);
+        if let Some(runtime) = self.runtime.take() {
+            // Waiting for them is not allowed in an asynchronous task, which may be who drops this.
+            runtime.shutdown_background();
+        }
     }
 }
 

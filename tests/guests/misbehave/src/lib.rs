@@ -15,7 +15,7 @@
 //! | `open-socket` | `port` | connects to 127.0.0.1 |
 //! | `http` | `url`, `method`, `headers`, `body`, `times`, `key` | sends a request with so many times that body; `${config:NAME}` is what the configuration says. With a `key` it keeps the answer in bucket `echo` |
 //! | `command` | `command`, `parameters` | runs it, and keeps what came of it in bucket `echo` as `command` |
-//! | `say` | `text` | logs it, prints it, and fails with it |
+//! | `say` | `text`, `millis` | computes for a while, logs it, prints it, and fails with it |
 //! | `kv-denied` | `bucket` | gets, sets, lists, deletes |
 //! | `trials-denied` | `trialId` | gets, lists, updates |
 //! | `emit-denied` | `source` | emits, now and later |

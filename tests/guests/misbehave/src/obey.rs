@@ -55,6 +55,7 @@ pub(crate) fn emit_after(order: &Order) -> Result<(), Failure> {
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "what guests print is to be seen")]
 pub(crate) fn say(order: &Order) -> Result<(), Failure> {
+    compute(Duration::from_millis(order.millis()));
     let text = order.text("text", "nothing");
     log::log(Level::Warn, text, &[("field".to_owned(), text.to_owned())]);
     println!("{text}");
@@ -65,12 +66,16 @@ pub(crate) fn say(order: &Order) -> Result<(), Failure> {
 pub(crate) fn slow(order: &Order) -> Result<(), Failure> {
     let pause = Duration::from_millis(order.millis());
     if order.text("how", "sleep") == "busy" {
-        let begin = Instant::now();
-        while begin.elapsed() < pause {}
+        compute(pause);
     } else {
         thread::sleep(pause);
     }
     Ok(())
+}
+
+fn compute(time: Duration) {
+    let begin = Instant::now();
+    while begin.elapsed() < time {}
 }
 
 /// What comes of a command, as `exited CODE` or `killed REASON` or the error, and what it wrote.
