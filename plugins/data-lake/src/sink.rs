@@ -26,10 +26,10 @@ pub(crate) fn put(host: &Host, config: &Config, name: &str, format: Format, byte
     match &config.s3 {
         Some(s3) => upload(host, s3, name, format, bytes),
         None => {
-            let folder = host.folder(FOLDER);
+            let root = host.folder(FOLDER);
             // Two deliveries that ask for one batch do not write into each other's file.
             let draft = format!(".{}.tmp", escape(&host.delivery().id));
-            save(&folder.join(name), &draft, &bytes).map_err(|error| {
+            save(&root, name, &draft, &bytes).map_err(|error| {
                 retry(format!(
                     "the file {name} cannot be written into the folder `{FOLDER}`: {error}; does rules.toml grant it?"
                 ))
@@ -38,16 +38,22 @@ pub(crate) fn put(host: &Host, config: &Config, name: &str, format: Format, byte
     }
 }
 
-/// Readers see the whole file or none of it.
-fn save(path: &Path, draft: &str, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(path);
+/// Readers see the whole file or none of it, and once it is saved, a power cut leaves it there: its batch is dropped then.
+fn save(root: &Path, name: &str, draft: &str, bytes: &[u8]) -> io::Result<()> {
+    let path = root.join(name);
+    let folder = path.parent().unwrap_or(root);
     fs::create_dir_all(folder)?;
     let draft = folder.join(draft);
     let mut file = File::create(&draft)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     drop(file);
-    fs::rename(&draft, path)
+    fs::rename(&draft, &path)?;
+    // The names of the file and of the folders around it, which may be new, are in the folders above them.
+    for folder in path.ancestors().skip(1).take_while(|folder| folder.starts_with(root)) {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
 }
 
 fn upload(host: &Host, s3: &S3, name: &str, format: Format, bytes: Vec<u8>) -> Result<(), Failure> {
