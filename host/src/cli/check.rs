@@ -9,6 +9,7 @@ use trialbridge::reload;
 
 use super::Failure;
 use super::output::{self, Output};
+use super::plugin::not_used;
 
 /// Read rules.toml and every plugin as a start would, and say what is wrong.
 #[derive(Debug, Args)]
@@ -54,6 +55,7 @@ impl Check {
                     let summary = plugin.summary.as_deref().unwrap_or_default();
                     output.line(&format!("plugin {} {version}: {summary}", plugin.id))?;
                 }
+                (None, State::Unused) => output.line(&format!("plugin {}: {}", plugin.id, not_used(&plugin.needs)))?,
                 (error, _) => output::complain(&format!(
                     "error: plugin {}: {}",
                     plugin.id,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::Plugin;
+use super::{Compiled, Plugin};
 use crate::clock::Timestamp;
 
 /// How often instances that nobody needs are looked for.
@@ -45,6 +45,9 @@ pub struct Status {
     pub loaded_at: Option<Timestamp>,
     /// Why the newest file does not serve; the one before it still does if the state is ACTIVE.
     pub error: Option<String>,
+    /// The lines of rules.toml that would grant what it needs, if it is UNUSED.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<String>,
 }
 
 /// Whether a plugin serves.
@@ -57,6 +60,41 @@ pub enum State {
     Rejected,
     /// Its file was removed. Its deliveries wait.
     Removed,
+    /// Its file is good, but rules.toml does not name it, and it needs grants.
+    Unused,
+}
+
+impl Status {
+    /// Of a plugin that nothing else is known of.
+    fn new(id: &str, state: State) -> Self {
+        Self {
+            id: id.to_owned(),
+            state,
+            version: None,
+            summary: None,
+            hash: None,
+            size: None,
+            loaded_at: None,
+            error: None,
+            needs: Vec::new(),
+        }
+    }
+
+    /// Of a plugin that rules.toml does not name, and the lines that would grant what it needs.
+    pub(crate) fn unused(id: &str, compiled: &Compiled, needs: Vec<String>) -> Self {
+        Self { needs, ..Self::of(id, State::Unused, compiled) }
+    }
+
+    /// Of a plugin whose code is known.
+    fn of(id: &str, state: State, compiled: &Compiled) -> Self {
+        Self {
+            version: Some(compiled.version().to_owned()),
+            summary: Some(compiled.summary().to_owned()),
+            hash: Some(compiled.hash.clone()),
+            size: Some(compiled.size),
+            ..Self::new(id, state)
+        }
+    }
 }
 
 impl Default for Registry {
@@ -93,14 +131,9 @@ impl Registry {
             let compiled = plugin.compiled();
             let before = statuses.get(id).filter(|before| before.hash.as_ref() == Some(&compiled.hash));
             let status = Status {
-                id: id.clone(),
-                state: State::Active,
-                version: Some(compiled.version().to_owned()),
-                summary: Some(compiled.summary().to_owned()),
-                hash: Some(compiled.hash.clone()),
-                size: Some(compiled.size),
                 loaded_at: before.filter(|before| before.state == State::Active).map_or(Some(now), |b| b.loaded_at),
                 error: before.and_then(|before| before.error.clone()),
+                ..Status::of(id, State::Active, compiled)
             };
             statuses.insert(id.clone(), status);
         }
@@ -133,31 +166,27 @@ impl Registry {
         match (statuses.get_mut(id), error) {
             (Some(status), error) => {
                 status.error = error;
-                if status.state == State::Removed {
+                if status.state != State::Active {
                     status.state = State::Rejected;
+                    status.needs.clear();
                 }
             }
             (None, Some(error)) => {
-                let status = Status {
-                    id: id.to_owned(),
-                    state: State::Rejected,
-                    version: None,
-                    summary: None,
-                    hash: None,
-                    size: None,
-                    loaded_at: None,
-                    error: Some(error),
-                };
-                statuses.insert(id.to_owned(), status);
+                statuses.insert(id.to_owned(), Status { error: Some(error), ..Status::new(id, State::Rejected) });
             }
             (None, None) => {}
         }
     }
 
+    /// Says that a plugin's file is there, and that nothing uses it.
+    pub fn note_unused(&self, unused: Status) {
+        self.locked().insert(unused.id.clone(), unused);
+    }
+
     /// Forgets a plugin that does not serve and whose file is gone.
     pub fn forget(&self, id: &str) {
         let mut statuses = self.locked();
-        if statuses.get(id).is_some_and(|status| status.state == State::Rejected) {
+        if statuses.get(id).is_some_and(|status| matches!(status.state, State::Rejected | State::Unused)) {
             statuses.remove(id);
         }
     }

@@ -39,6 +39,8 @@ pub(super) enum Change {
         /// Why.
         error: String,
     },
+    /// A plugin's file was added or replaced by a good one that nothing uses.
+    PluginUnused(Status),
     /// A plugin's file was removed.
     PluginRemoved {
         /// The plugin.
@@ -138,7 +140,8 @@ impl Builder {
                 Ok(rebuilt) => {
                     plugins.insert(id.clone(), rebuilt);
                 }
-                Err(LoadError::Needs { lines, .. }) if !names(&config, id) => say_unused(id, &lines),
+                // The next look at its file says that it is not used.
+                Err(LoadError::Needs { .. }) if !names(&config, id) => {}
                 Err(error) => return Err(format!("the plugin {id} serves and could not any more: {error}")),
             }
         }
@@ -209,20 +212,23 @@ impl Builder {
             }
         }
         for (id, compiled) in futures_util::future::join_all(builds).await {
-            let built = match compiled {
-                Ok(compiled) => self.with_settings(&id, compiled, &self.config).await,
-                Err(error) => Err(error),
+            let compiled = match compiled {
+                Ok(compiled) => compiled,
+                Err(error) => {
+                    changes.push(Change::PluginRejected { id, error: error.to_string() });
+                    continue;
+                }
             };
-            changes.push(match built {
+            changes.push(match self.with_settings(&id, compiled.clone(), &self.config).await {
                 Ok(plugin) => {
-                    let compiled = plugin.compiled();
                     let (hash, version) = (compiled.hash.clone(), compiled.version().to_owned());
                     self.plugins.insert(id.clone(), plugin);
                     Change::Plugin { id, hash, version }
                 }
-                Err(LoadError::Needs { lines, .. }) if !names(&self.config, &id) => {
-                    say_unused(&id, &lines);
-                    continue;
+                Err(LoadError::Needs { lines: needs, .. })
+                    if !names(&self.config, &id) && !self.plugins.contains_key(&id) =>
+                {
+                    Change::PluginUnused(Status::unused(&id, &compiled, needs))
                 }
                 Err(error) => Change::PluginRejected { id, error: error.to_string() },
             });
@@ -256,11 +262,6 @@ fn names(config: &Config, id: &str) -> bool {
     config.plugins.contains_key(id) || targets.any(|target| target.plugin == id)
 }
 
-fn say_unused(id: &str, needs: &[String]) {
-    let needs = needs.join("; ");
-    tracing::info!(plugin = id, %needs, "a plugin is not used: rules.toml does not name it, and it needs grants");
-}
-
 /// Reads rules.toml and every plugin as a start would, and says what is wrong. Starts and changes nothing, but makes the folders
 /// that plugins are granted for writing.
 pub async fn check(config: &Path, plugins: &Path, data: &Path) -> anyhow::Result<Checked> {
@@ -279,8 +280,10 @@ pub async fn check(config: &Path, plugins: &Path, data: &Path) -> anyhow::Result
     let registry = Registry::default();
     registry.replace(builder.plugins(), Timestamp::default());
     for change in changes {
-        if let Change::PluginRejected { id, error } = change {
-            registry.note(&id, Some(error));
+        match change {
+            Change::PluginRejected { id, error } => registry.note(&id, Some(error)),
+            Change::PluginUnused(status) => registry.note_unused(status),
+            _ => {}
         }
     }
     let emits = |plugin: &str| -> Vec<&str> {

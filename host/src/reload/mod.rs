@@ -213,6 +213,7 @@ impl Reloader {
                     ("PluginLoaded", json!({ "plugin": id, "hash": hash, "version": version }))
                 }
                 Change::PluginRejected { id, error } => ("PluginRejected", json!({ "plugin": id, "error": error })),
+                Change::PluginUnused(_) => continue,
                 Change::PluginRemoved { id } => ("PluginRemoved", json!({ "plugin": id })),
             };
             let event = Event::of_daemon(detail_type, self.targets.bus.now(), &detail);
@@ -249,6 +250,11 @@ impl Reloader {
                 tracing::error!(plugin = id, error, "the plugin's file is not put in force");
                 metrics.plugin_load(Reload::Rejected);
                 plugins.note(id, Some(error.clone()));
+            }
+            Change::PluginUnused(status) => {
+                let needs = status.needs.join("; ");
+                tracing::info!(plugin = status.id, %needs, "rules.toml does not name the plugin, which is not used");
+                plugins.note_unused(status.clone());
             }
             Change::PluginRemoved { id } => {
                 tracing::warn!(plugin = id, "the plugin was removed; its deliveries wait");

@@ -71,8 +71,18 @@ impl Plugin {
 fn row(plugin: &Value) -> Vec<String> {
     let field = |name: &str| text(&plugin[name]);
     let hash = field("hash").chars().take(12).collect();
-    let remark = if plugin["error"].is_null() { field("summary") } else { format!("error: {}", field("error")) };
+    let needs: Vec<String> = plugin["needs"].as_array().into_iter().flatten().map(text).collect();
+    let remark = match &plugin["error"] {
+        Value::Null if needs.is_empty() => field("summary"),
+        Value::Null => not_used(&needs),
+        error => format!("error: {}", text(error)),
+    };
     vec![field("id"), field("state"), field("version"), hash, remark]
+}
+
+/// What to say of a plugin that rules.toml does not name.
+pub(super) fn not_used(needs: &[String]) -> String {
+    format!("not used: rules.toml does not name it, and it needs {}", needs.join("; "))
 }
 
 /// The id that a plugin has in rules.toml: the one that is said, or the name of its file.
