@@ -64,12 +64,13 @@ pub(crate) async fn measure() -> Vec<Row> {
 
     let each = |total: Duration| total.as_secs_f64() * 1e6 / TRIALS as f64;
     let total = processor_time() - processor;
-    let mut plugins: BTreeMap<String, (Duration, usize)> = BTreeMap::new();
+    let mut plugins: BTreeMap<String, (Duration, usize, u32)> = BTreeMap::new();
     let receipts = self::receipts(&host).split_off(receipts);
     for receipt in &receipts {
         let plugin = plugins.entry(receipt.id.split('/').next().unwrap_or_default().to_owned()).or_default();
         plugin.0 += Duration::from_micros(receipt.cpu_micros);
         plugin.1 += 1;
+        plugin.2 += receipt.conflicts;
     }
     let mut rows = vec![
         Row::new("lives of trials, from request to deleted stack", TRIALS as f64 / seconds, "/s", "the processors"),
@@ -79,9 +80,10 @@ pub(crate) async fn measure() -> Vec<Row> {
     let again = f64::from(again) / TRIALS as f64;
     rows.push(Row::new("handlings of a life that run again", again, "", "what they had read has changed"));
     let mut rest = total;
-    for (plugin, (time, calls)) in plugins {
+    for (plugin, (time, calls, again)) in plugins {
         rest = rest.saturating_sub(time);
-        let what = format!("of that {plugin}, in {:.1} calls", calls as f64 / TRIALS as f64);
+        let (calls, again) = (calls as f64 / TRIALS as f64, f64::from(again) / TRIALS as f64);
+        let what = format!("of that {plugin}, in {calls:.1} calls, of which {again:.1} run again");
         rows.push(Row::new(what, each(time), "µs", "the guest, and what the host answers it"));
     }
     let what = format!(

@@ -45,6 +45,15 @@ enum Called {
     Failed(CallError, Box<Receipt>),
 }
 
+/// What the calls of an attempt have come to so far.
+#[derive(Default)]
+struct Spent {
+    /// How many of them were in vain, because of a conflict.
+    conflicts: u32,
+    /// What all of them took.
+    usage: Usage,
+}
+
 /// Why an attempt could not even be recorded. The delivery stays where it is.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
@@ -89,14 +98,14 @@ impl Context {
                     return Ok(());
                 }
             };
-            let mut conflicts = 0;
-            let mut called = self.call(plugin, &delivery, version, &event, &input, conflicts).await?;
+            let mut spent = Spent::default();
+            let mut called = self.call(plugin, &delivery, version, &event, &input, &mut spent).await?;
             if matches!(called, Called::Conflict) {
                 let _turn = turns.conflicted.lock().await;
                 while matches!(called, Called::Conflict) {
                     self.metrics.attempt(plugin.id(), Outcome::Conflict, started.elapsed());
-                    conflicts += 1;
-                    called = self.call(plugin, &delivery, version, &event, &input, conflicts).await?;
+                    spent.conflicts += 1;
+                    called = self.call(plugin, &delivery, version, &event, &input, &mut spent).await?;
                 }
             }
             let outcome = match called {
@@ -110,7 +119,7 @@ impl Context {
         .await
     }
 
-    /// Calls the handler once, and commits what it wants.
+    /// Calls the handler once, and commits what it wants. What it takes is added to what those before it have `spent`.
     async fn call(
         &self,
         plugin: &Plugin,
@@ -118,7 +127,7 @@ impl Context {
         version: Version,
         event: &Arc<Recorded>,
         input: &Option<String>,
-        conflicts: u32,
+        spent: &mut Spent,
     ) -> Result<Called, Error> {
         let call = Call {
             event: event.clone(),
@@ -130,15 +139,14 @@ impl Context {
             now: self.bus.now(),
         };
         let now = call.now;
-        let mut usage = Usage::default();
-        let outcome = plugin.observe(call, &mut usage).await;
-        let receipt = self.receipt(plugin, delivery, conflicts).with(usage);
+        let outcome = plugin.observe(call, &mut spent.usage).await;
+        let receipt = self.receipt(plugin, delivery, spent.conflicts).with(spent.usage.clone());
         let effects = match outcome {
             Ok(effects) => effects,
             Err(error) => return Ok(Called::Failed(error, Box::new(receipt))),
         };
         let key = delivery.id.key();
-        let acknowledged = Receipt { acknowledged: true, touched: effects.touched(), ..receipt.clone() };
+        let acknowledged = Receipt { acknowledged: true, ..receipt.clone() };
         let mut change = acknowledging(effects, delivery, version, &event.handled_by(plugin.id()), now);
         change.writes.push(Write::Put(Receipt::key(&delivery.id), acknowledged.encode()));
         match self.bus.commit(change).await {

@@ -28,13 +28,13 @@ pub struct Receipt {
     pub attempt: u32,
     /// How often the attempt began again, because something it had read was changed by somebody else meanwhile.
     pub conflicts: u32,
-    /// The time that the guest and the host's answers to it computed, in microseconds.
+    /// The time that the guest and the host's answers to it computed, in microseconds, with what began again.
     pub cpu_micros: u64,
     /// The memory that the instance has had at most, in bytes.
     pub memory: u64,
-    /// What was read and written; nothing of an attempt that failed.
+    /// What was read, and written unless the attempt failed; nothing of one that took too long.
     pub touched: Touched,
-    /// The requests that left the daemon, also those of an attempt that failed.
+    /// The requests that left the daemon, also those of an attempt that failed, and of what began again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requests: Vec<Sent>,
     /// The commands that were run, also those of an attempt that failed.
@@ -46,8 +46,8 @@ impl Receipt {
     /// Adds what the call took.
     #[must_use]
     pub(super) fn with(self, usage: Usage) -> Self {
-        let Usage { cpu, memory, requests, commands } = usage;
-        Self { cpu_micros: cpu.as_micros() as u64, memory, requests, commands, ..self }
+        let Usage { touched, cpu, memory, requests, commands } = usage;
+        Self { touched, cpu_micros: cpu.as_micros() as u64, memory, requests, commands, ..self }
     }
 
     /// Where the receipt of a delivery is stored.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use wasmtime::component::ResourceTable;
@@ -30,6 +30,8 @@ pub(super) struct Guest {
     pub(super) settings: Arc<PluginSettings>,
     /// What it reads.
     pub(super) storage: Arc<dyn Storage>,
+    /// How often anything was chosen, over all guests: whose turn it is.
+    pub(super) turns: Arc<AtomicUsize>,
     /// What it says.
     pub(super) output: Output,
     /// The call that runs; nothing during `describe`.
@@ -85,6 +87,8 @@ impl Guest {
         let mut wasi = WasiCtx::builder();
         wasi.stdout(output.clone()).stderr(output.clone()).wall_clock(GuestClock(runtime.clock.clone()));
         wasi.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
+        // Who has folders runs in a thread that may be blocked.
+        wasi.allow_blocking_current_thread(!settings.grants.folders.is_empty());
         for (name, folder) in &settings.grants.folders {
             let permissions = match folder.access {
                 Access::Read => FsPerms::ReadOnly,
@@ -100,6 +104,7 @@ impl Guest {
             plugin: plugin.to_owned(),
             settings: settings.clone(),
             storage: runtime.storage.clone(),
+            turns: runtime.turns.clone(),
             output,
             current: None,
             series: HashSet::new(),

@@ -16,6 +16,7 @@ use super::egress::{Egress, Requests};
 use super::guest::{Current, Guest};
 use super::runtime::Runtime;
 use super::symbols::Symbols;
+use super::usage::Touched;
 use super::{Call, CallError, backtrace};
 use crate::config::PluginSettings;
 
@@ -33,6 +34,8 @@ pub(super) struct Instance {
     symbols: Arc<Symbols>,
     /// How many calls it has taken.
     uses: u32,
+    /// What the last one read, and wanted changed.
+    touched: Touched,
 }
 
 impl Instance {
@@ -59,6 +62,11 @@ impl Instance {
         self.store.data().limiter.used().clone()
     }
 
+    /// What the last call read, and wanted changed, whatever came of it.
+    pub(super) fn take_touched(&mut self) -> Touched {
+        std::mem::take(&mut self.touched)
+    }
+
     /// Lets its requests go nowhere, and answers them with what was recorded.
     pub(super) fn answer_with(&mut self, recorded: Recorded) {
         self.store.data_mut().recorded = Some(recorded);
@@ -81,6 +89,7 @@ impl Instance {
         let answer = self.exports.trialbridge_plugin_handler().call_handle(&mut self.store, &event, &delivery).await;
         self.store.data().output.end_call();
         let effects = self.store.data_mut().current.take().map(|current| current.effects).unwrap_or_default();
+        self.touched = effects.touched();
         let shown = |reason: String| self.store.data().egress.redactor.text(&reason).into_owned();
         match answer {
             Ok(Ok(())) => Ok(effects),
@@ -103,7 +112,7 @@ impl Instance {
     ) -> Result<Self, String> {
         let mut store = new_store(plugin, settings, egress, runtime)?;
         let exports = pre.instantiate_async(&mut store).await.map_err(|error| backtrace::explain(&error, symbols))?;
-        Ok(Self { store, exports, symbols: symbols.clone(), uses: 0 })
+        Ok(Self { store, exports, symbols: symbols.clone(), uses: 0, touched: Touched::default() })
     }
 }
 

@@ -5,8 +5,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
@@ -28,6 +29,17 @@ pub(super) struct Meter {
     computed: Arc<AtomicU64>,
     /// Whether the last call computed for long.
     long: Arc<AtomicBool>,
+    /// How that is measured.
+    clock: Clock,
+}
+
+/// What tells for how long a call computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Clock {
+    /// The time that passes while it runs: the cheaper one, for calls that never wait without saying so.
+    Wall,
+    /// The time that its thread has had a processor: for calls that wait for the disk.
+    Processor,
 }
 
 /// A call that is measured.
@@ -109,8 +121,8 @@ impl Drop for LongCalls {
 
 impl Meter {
     /// Of a new call of a plugin.
-    pub(super) fn new(long: &Arc<AtomicBool>) -> Self {
-        Self { computed: Arc::default(), long: long.clone() }
+    pub(super) fn new(long: &Arc<AtomicBool>, clock: Clock) -> Self {
+        Self { computed: Arc::default(), long: long.clone(), clock }
     }
 
     /// For how long it has computed.
@@ -119,13 +131,26 @@ impl Meter {
     }
 }
 
+impl Clock {
+    /// The time since some moment.
+    fn now(self) -> Duration {
+        let id = match self {
+            Self::Wall => ClockId::Monotonic,
+            Self::Processor => ClockId::ThreadCPUTime,
+        };
+        let now = clock_gettime(id);
+        Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec as u32)
+    }
+}
+
 impl<F: Future> Future for Measured<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let started = Instant::now();
+        let clock = self.meter.clock;
+        let started = clock.now();
         let polled = self.call.as_mut().poll(context);
-        let elapsed = started.elapsed().as_nanos() as u64;
+        let elapsed = clock.now().saturating_sub(started).as_nanos() as u64;
         self.meter.computed.fetch_add(elapsed, Ordering::Relaxed);
         let is_long = self.meter.computed() >= self.slice;
         // Here and not at the end, which is not reached by a call that is dropped because its time is over.
@@ -146,7 +171,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::{Duration, Instant};
 
-    use super::{LongCalls, Meter};
+    use super::{Clock, LongCalls, Meter};
 
     const SLICE: Duration = Duration::from_micros(100);
 
@@ -164,7 +189,7 @@ mod tests {
     async fn those_that_compute_for_long_do_it_elsewhere_until_one_is_short_again() {
         let (calls, long) = (LongCalls::new().expect("threads"), Arc::new(AtomicBool::new(false)));
         let run = async |slices| {
-            let meter = Meter::new(&long);
+            let meter = Meter::new(&long, Clock::Wall);
             let at = calls.run(compute(slices), SLICE, &meter).await;
             (at.as_deref() == Some("long-calls"), meter.computed() >= SLICE * slices as u32)
         };
@@ -175,7 +200,7 @@ mod tests {
         assert_eq!(run(0).await, (false, true));
 
         // One that is stopped is remembered.
-        let meter = Meter::new(&long);
+        let meter = Meter::new(&long, Clock::Wall);
         let endless = calls.run(compute(usize::MAX), SLICE, &meter);
         tokio::time::timeout(SLICE * 20, endless).await.expect_err("its time is over");
         assert!(long.load(Ordering::Relaxed));

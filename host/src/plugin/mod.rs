@@ -11,7 +11,8 @@
 //! * `trust`: which files are believed
 //! * `needs`: what a plugin says it needs, against what is granted
 //! * `instance`: a guest in its sandbox, kept for later calls
-//! * `stock`: those that are kept; `long_calls`: how calls that compute for long share the processors
+//! * `stock`: those that are kept; `long_calls`: how calls that compute for long share the processors; `blocking`: where those run that
+//!   use files
 //! * `guest`: the state behind a guest: its limits, its grants, its effects
 //! * `backtrace`: where a guest was when it was ended; `symbols`: files and lines
 //! * `effects`: what a call wants changed, and what it has read
@@ -25,6 +26,7 @@
 
 mod backtrace;
 mod bindings;
+mod blocking;
 mod cache;
 mod capability;
 mod command;
@@ -49,6 +51,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use tokio::time::{Instant as Deadline, timeout_at};
+
 pub(crate) use self::compiled::hash;
 pub use self::compiled::{Compiled, LoadError};
 pub use self::effects::Effects;
@@ -59,7 +63,7 @@ pub use self::usage::{Ran, Sent, Touched, Usage};
 
 use self::egress::{Egress, Requests};
 use self::instance::Instance;
-use self::long_calls::Meter;
+use self::long_calls::{Clock, Meter};
 use self::runtime::SLICE;
 use self::stock::Stock;
 use crate::clock::Timestamp;
@@ -192,20 +196,20 @@ impl Plugin {
         self.observe(call, &mut Usage::default()).await
     }
 
-    /// The same, and notes what the call took, whatever comes of it.
+    /// The same, and adds what the call took, whatever comes of it.
     ///
     /// # Errors
     ///
     /// [`CallError`], cause by cause.
     pub async fn observe(&self, call: Call, usage: &mut Usage) -> Result<Effects, CallError> {
         let _slot = self.slots.acquire().await.map_err(|_| CallError::Instantiate("the plugin is gone".to_owned()))?;
+        let deadline = self.deadline();
         let mut instance = match self.idle.take() {
             Some(instance) => instance,
-            None => self.instantiate().await?,
+            None => self.instantiate(deadline).await?,
         };
-        let limit = self.settings.limits.time;
         let requests = Requests::default();
-        let (meter, memory) = (Meter::new(&self.long), instance.memory());
+        let (meter, memory) = (self.meter(), instance.memory());
         let handling = {
             let (runtime, requests) = (self.runtime.clone(), requests.clone());
             async move {
@@ -213,13 +217,14 @@ impl Plugin {
                 (instance, outcome)
             }
         };
-        let handling = self.runtime.long_calls.run(handling, SLICE, &meter);
-        let handled = tokio::time::timeout(limit, handling).await;
-        usage.cpu = meter.computed();
-        usage.memory = memory.load(Ordering::Relaxed);
-        usage.requests = requests.take();
-        usage.commands = requests.take_commands();
-        let Ok((instance, outcome)) = handled else { return Err(CallError::TimedOut(limit)) };
+        let handled = self.run(handling, deadline, &meter).await;
+        usage.cpu += meter.computed();
+        usage.memory = usage.memory.max(memory.load(Ordering::Relaxed));
+        usage.requests.extend(requests.take());
+        usage.commands.extend(requests.take_commands());
+        usage.touched = Touched::default();
+        let (mut instance, outcome) = handled?;
+        usage.touched = instance.take_touched();
         let reusable = !matches!(outcome, Err(CallError::Trap(_)));
         if reusable && self.settings.isolation == Isolation::Reuse && instance.uses() < MAX_USES {
             self.idle.put(instance, Instant::now());
@@ -242,11 +247,11 @@ impl Plugin {
     ///
     /// # Errors
     ///
-    /// [`CallError::Instantiate`]: the first event will meet the same.
+    /// [`CallError::Instantiate`], [`CallError::TimedOut`]: the first event will meet the same.
     pub async fn warm_up(&self) -> Result<(), CallError> {
         if self.settings.isolation == Isolation::Reuse && !self.warm.swap(true, Ordering::Relaxed) {
             for _ in 0..self.settings.instances.warm {
-                self.idle.put(self.instantiate().await?, Instant::now());
+                self.idle.put(self.instantiate(self.deadline()).await?, Instant::now());
             }
         }
         Ok(())
@@ -263,7 +268,37 @@ impl Plugin {
         self.idle.len()
     }
 
-    async fn instantiate(&self) -> Result<Instance, CallError> {
-        Instance::new(&self.id, &self.compiled, &self.settings, &self.egress, &self.runtime).await
+    /// Makes an instance, which begins with whatever the guest does at its start.
+    async fn instantiate(&self, deadline: Deadline) -> Result<Instance, CallError> {
+        let (id, compiled, settings) = (self.id.clone(), self.compiled.clone(), self.settings.clone());
+        let (egress, runtime) = (self.egress.clone(), self.runtime.clone());
+        let making = async move { Instance::new(&id, &compiled, &settings, &egress, &runtime).await };
+        self.run(making, deadline, &self.meter()).await?
+    }
+
+    /// Runs what the guest does until its time is over, where that holds up nobody.
+    async fn run<F>(&self, guest: F, deadline: Deadline, meter: &Meter) -> Result<F::Output, CallError>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let (runtime, meter) = (self.runtime.clone(), meter.clone());
+        let running = async move { timeout_at(deadline, runtime.long_calls.run(guest, SLICE, &meter)).await };
+        let ran = if self.uses_files() { blocking::run(running).await } else { running.await };
+        ran.map_err(|_| CallError::TimedOut(self.settings.limits.time))
+    }
+
+    /// When a call is over that begins now.
+    fn deadline(&self) -> Deadline {
+        Deadline::now() + self.settings.limits.time
+    }
+
+    fn meter(&self) -> Meter {
+        let clock = if self.uses_files() { Clock::Processor } else { Clock::Wall };
+        Meter::new(&self.long, clock)
+    }
+
+    /// Whether its guest may wait for the disk, which it does in the thread that it runs on.
+    fn uses_files(&self) -> bool {
+        !self.settings.grants.folders.is_empty()
     }
 }

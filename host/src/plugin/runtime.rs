@@ -49,6 +49,8 @@ pub struct Runtime {
     pub(super) resolver: Arc<dyn Resolver>,
     /// What their placeholders for secrets are made with.
     pub(super) placeholder_key: Key,
+    /// How often a guest has let the host choose.
+    pub(super) turns: Arc<AtomicUsize>,
     /// Where those go on that compute for long.
     pub(super) long_calls: LongCalls,
     /// How many calls run now. The epoch clock stands still without any.
@@ -105,6 +107,7 @@ impl Runtime {
             cache: options.cache.map(Cache::new),
             resolver: options.resolver,
             placeholder_key: Key::new(),
+            turns: Arc::default(),
             long_calls: LongCalls::new()?,
             running: AtomicUsize::new(0),
             ticker: ticker.thread().clone(),

@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 /// The most that is listed of one kind.
 const MAX_LISTED: usize = 50;
 
-/// What a call took, whatever came of it.
+/// What a call took, whatever came of it. Calls that follow each other for one delivery add up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
+    /// What the last call read, and wanted changed; nothing if it took too long.
+    pub touched: Touched,
     /// The time that the guest and the host's answers to it computed, without waiting.
     pub cpu: Duration,
     /// The memory that the instance has had at most, in bytes.

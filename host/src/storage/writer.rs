@@ -20,6 +20,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -29,6 +30,12 @@ use super::{BoxFuture, Bucket, Commit, CommitError, Committed, Error, Sequence, 
 
 /// How many commits may wait. Whoever comes later waits for room.
 const QUEUE_LENGTH: usize = 1024;
+
+/// How many requests in a group make the next one wait for others.
+const BUSY: usize = 4;
+
+/// How long it waits. A flush takes about as long.
+const LINGER: Duration = Duration::from_micros(250);
 
 /// The handle on a writer thread. When it is dropped, the thread finishes what was handed over and ends.
 pub(super) struct Writer {
@@ -142,7 +149,10 @@ impl Shared {
 /// What the thread does. It ends, with the disk, when the store was closed or the handle is gone.
 fn run(mut grouping: Grouping<impl Disk>, mut requests: mpsc::Receiver<Request>) {
     let mut taken = Vec::with_capacity(QUEUE_LENGTH);
+    let mut company = 0;
     while requests.blocking_recv_many(&mut taken, QUEUE_LENGTH) > 0 {
+        linger(&mut taken, &mut requests, company);
+        company = taken.len();
         let mut commits = Vec::with_capacity(taken.len());
         for request in taken.drain(..) {
             match request {
@@ -157,6 +167,20 @@ fn run(mut grouping: Grouping<impl Disk>, mut requests: mpsc::Receiver<Request>)
         while commits.len() > 0 {
             grouping.carry_out_some(&mut commits);
         }
+    }
+}
+
+/// Waits a little for others to join those that were `taken`, if the group before had so many that others are sure to be on their way: each flush that
+/// is shared is one that nobody has to wait for. A request that comes alone waits for nobody.
+fn linger(taken: &mut Vec<Request>, requests: &mut mpsc::Receiver<Request>, company: usize) {
+    if company < BUSY {
+        return;
+    }
+    thread::sleep(LINGER);
+    while taken.len() < QUEUE_LENGTH
+        && let Ok(request) = requests.try_recv()
+    {
+        taken.push(request);
     }
 }
 

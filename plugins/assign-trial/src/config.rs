@@ -1,6 +1,7 @@
 //! `[plugins.assign-trial.config]`, and the definition in it.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 use std::sync::OnceLock;
 
 use serde::Deserialize;
@@ -38,7 +39,7 @@ impl Config {
     /// # Errors
     ///
     /// Permanent if it is wrong.
-    pub(crate) fn read(host: &Host) -> Result<Self, Failure> {
+    pub(crate) fn read(host: &Host) -> Result<Rc<Self>, Failure> {
         host.checked_config(Self::parse)
     }
 

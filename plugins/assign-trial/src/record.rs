@@ -3,6 +3,7 @@
 //! | bucket | key | value | shared with |
 //! |---|---|---|---|
 //! | `pool` | `TYPE/STACK` | [`Pooled`] | stack-manager |
+//! | `pool` | `/TYPE/STACK` | [`Pooled`]: a place whose stack was taken, until stack-manager fills it again | stack-manager |
 //! | `stacks` | `STACK` | [`Stack`] | stack-manager |
 //! | `assignments` | `TRIAL` | [`Assignment`] | |
 //! | `history` | `TRIAL/assign-trial` | [`History`](crate::history::History) | whoever shows it |
@@ -42,9 +43,13 @@ pub(crate) enum StackState {
 
 /// An entry of the pool.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Pooled {
     /// How far it is.
     pub(crate) state: StackState,
+    /// When the stack was taken, in milliseconds since the epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) taken_at: Option<u64>,
 }
 
 /// A stack, as far as this plugin is concerned.

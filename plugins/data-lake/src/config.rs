@@ -1,5 +1,7 @@
 //! `[plugins.data-lake.config]`.
 
+use std::rc::Rc;
+
 use serde::{Deserialize, Serialize};
 use trialbridge_plugin::{Failure, Host};
 
@@ -62,7 +64,7 @@ impl Config {
     /// # Errors
     ///
     /// Permanent; says what is wrong, and in which table of rules.toml.
-    pub(crate) fn read(host: &Host) -> Result<Self, Failure> {
+    pub(crate) fn read(host: &Host) -> Result<Rc<Self>, Failure> {
         host.checked_config(Self::parse)
     }
 

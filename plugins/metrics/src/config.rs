@@ -1,6 +1,7 @@
 //! `[plugins.metrics.config]`.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use serde::Deserialize;
 use trialbridge_plugin::{Failure, Host};
@@ -33,7 +34,7 @@ impl Config {
     /// # Errors
     ///
     /// Permanent; names the field.
-    pub(crate) fn read(host: &Host) -> Result<Self, Failure> {
+    pub(crate) fn read(host: &Host) -> Result<Rc<Self>, Failure> {
         host.checked_config(Self::parse)
     }
 

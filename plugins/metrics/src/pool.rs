@@ -10,22 +10,23 @@ use crate::{BUCKET, seconds, text};
 /// How many stacks that went before they came are remembered.
 const MOST_GONE: usize = 100;
 
-/// What is known of a pool. It is known by stack, so that it is right in the end whatever it was at the beginning, and however often and in
-/// whichever order events are handled.
+/// What is known of a pool beside the stacks that are warm, each of which has a key of its own: `warm/TYPE/STACK`. So it is right in the end whatever it
+/// was at the beginning, and however often and in whichever order events are handled; and handlers write to the same record only when a pool becomes
+/// empty, or is so no longer.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Pool {
-    /// The stacks that are warm.
-    warm: Vec<String>,
     /// Stacks of which it was handled first that they are not warm any more.
     gone: Vec<String>,
-    /// Since when there is none, in seconds since the epoch; nothing while there is one, or if there never was.
+    /// Since when none is warm, in seconds since the epoch; nothing while there is one.
     empty_since: Option<f64>,
 }
 
 /// What an event does to a stack.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Move {
+    /// It will be warm, perhaps as the first of its type.
+    Begins,
     Comes,
     Goes,
 }
@@ -37,6 +38,7 @@ enum Move {
 /// Permanent for a detail that is malformed; those of the host.
 pub(crate) fn measure(event: &Event, host: &Host, recorder: &mut Recorder<'_>) -> Result<(), Failure> {
     let moves = match event.kind() {
+        ("stack-manager", "StackCreateRequested") => Move::Begins,
         ("stack-manager", "StackWarm") => Move::Comes,
         ("assign-trial", "StackReserved") | ("stack-manager", "StackDeleted" | "StackFailed") => Move::Goes,
         _ => return Ok(()),
@@ -54,48 +56,52 @@ pub(crate) fn measure(event: &Event, host: &Host, recorder: &mut Recorder<'_>) -
         }
     }
     let labels = [("type", stack_type)];
-    recorder.add("warm_stacks", &labels, if moves == Move::Comes { 1.0 } else { -1.0 })?;
+    match moves {
+        Move::Begins => {}
+        Move::Comes => recorder.add("warm_stacks", &labels, 1.0)?,
+        Move::Goes => recorder.add("warm_stacks", &labels, -1.0)?,
+    }
     let Some(stack) = detail.get("stackId").and_then(Value::as_str) else { return Ok(()) };
     let Some(now) = seconds(event) else { return Ok(()) };
 
-    let key = format!("pool/{stack_type}");
-    let mut pool = host.kv(BUCKET).get::<Pool>(&key)?.unwrap_or_default();
-    let starved = pool.change(stack, moves, now);
-    host.kv(BUCKET).set(&key, &pool)?;
-    if let Some(starved) = starved {
-        recorder.observe("pool_starvation_seconds", &labels, starved)?;
+    let bucket = host.kv(BUCKET);
+    let (record, warm) = (format!("pool/{stack_type}"), format!("warm/{stack_type}/"));
+    let known = bucket.get::<Pool>(&record)?;
+    let is_new = known.is_none();
+    let mut pool = known.unwrap_or_default();
+    let key = format!("{warm}{stack}");
+    match moves {
+        // A pool that never was filled is empty, too.
+        Move::Begins if is_new => {
+            pool.empty_since = bucket.any::<()>(&warm)?.is_none().then_some(now);
+        }
+        Move::Begins => return Ok(()),
+        Move::Comes => {
+            if let Some(gone) = pool.gone.iter().position(|gone| gone == stack) {
+                pool.gone.remove(gone);
+                return Ok(bucket.set(&record, &pool)?);
+            }
+            bucket.set(&key, &())?;
+            match pool.empty_since.take() {
+                Some(since) => recorder.observe("pool_starvation_seconds", &labels, (now - since).max(0.0))?,
+                None if is_new => {}
+                None => return Ok(()),
+            }
+        }
+        Move::Goes => {
+            if bucket.get::<()>(&key)?.is_none() {
+                pool.gone.push(stack.to_owned());
+                let surplus = pool.gone.len().saturating_sub(MOST_GONE);
+                pool.gone.drain(..surplus);
+                return Ok(bucket.set(&record, &pool)?);
+            }
+            bucket.delete(&key)?;
+            if bucket.any::<()>(&warm)?.is_some() {
+                return Ok(());
+            }
+            pool.empty_since = Some(now);
+        }
     }
+    bucket.set(&record, &pool)?;
     recorder.set("pool_empty_since_timestamp_seconds", &labels, pool.empty_since.unwrap_or(0.0))
-}
-
-impl Pool {
-    /// Makes a change that happened at `now`. How many seconds there was no stack, if there is one again.
-    fn change(&mut self, stack: &str, moves: Move, now: f64) -> Option<f64> {
-        let at = self.warm.iter().position(|warm| warm == stack);
-        match (moves, at) {
-            (Move::Comes, Some(_)) => return None,
-            (Move::Comes, None) => match self.gone.iter().position(|gone| gone == stack) {
-                Some(gone) => {
-                    self.gone.remove(gone);
-                    return None;
-                }
-                None => self.warm.push(stack.to_owned()),
-            },
-            (Move::Goes, Some(at)) => {
-                self.warm.remove(at);
-            }
-            (Move::Goes, None) => {
-                self.gone.push(stack.to_owned());
-                if self.gone.len() > MOST_GONE {
-                    self.gone.remove(0);
-                }
-                return None;
-            }
-        }
-        if self.warm.is_empty() {
-            self.empty_since = Some(now);
-            return None;
-        }
-        self.empty_since.take().map(|since| (now - since).max(0.0))
-    }
 }

@@ -51,6 +51,9 @@ pub(crate) trait Backend {
     /// The keys of the same, without their values.
     fn kv_keys(&self, bucket: &str, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>, Error>;
 
+    /// One of the entries whose keys begin with `prefix`.
+    fn kv_any(&self, bucket: &str, prefix: &str) -> Result<Option<(String, Vec<u8>)>, Error>;
+
     /// The trial, if it lives.
     fn trial(&self, id: &str) -> Result<Option<Trial>, Error>;
 

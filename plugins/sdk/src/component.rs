@@ -99,6 +99,10 @@ impl Backend for Daemon {
         Ok(kv::keys(bucket, prefix, after, limit)?)
     }
 
+    fn kv_any(&self, bucket: &str, prefix: &str) -> Result<Option<(String, Vec<u8>)>, Error> {
+        Ok(kv::any(bucket, prefix)?.map(|entry| (entry.key, entry.value)))
+    }
+
     fn trial(&self, id: &str) -> Result<Option<Trial>, Error> {
         trials::get(id)?.map(trial).transpose()
     }

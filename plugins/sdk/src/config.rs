@@ -1,5 +1,9 @@
 //! The plugin's configuration.
 
+use std::any::Any;
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use serde::de::DeserializeOwned;
 
 use crate::detail::deserialize;
@@ -23,6 +27,22 @@ impl Config {
     /// What does not fit; names the field.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, String> {
         deserialize(&self.text)
+    }
+
+    /// What `read` makes of it, or made of it the last time.
+    pub(crate) fn once<T: 'static>(self, read: impl FnOnce(&Self) -> Result<T, String>) -> Result<Rc<T>, String> {
+        thread_local! {
+            /// The last configuration, and what was made of it.
+            static LAST: RefCell<Option<(Config, Rc<dyn Any>)>> = const { RefCell::new(None) };
+        }
+        let last =
+            LAST.with_borrow(|last| last.as_ref().filter(|(config, _)| *config == self).map(|(_, made)| made.clone()));
+        if let Some(made) = last.and_then(|made| made.downcast().ok()) {
+            return Ok(made);
+        }
+        let made = Rc::new(read(&self)?);
+        LAST.set(Some((self, made.clone())));
+        Ok(made)
     }
 
     /// The configuration as the text of one JSON object.

@@ -1,6 +1,7 @@
 //! What a handler can reach: one delivery's way to the daemon.
 
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -36,18 +37,22 @@ impl Host {
     /// # Errors
     ///
     /// Permanent if it does not fit; names the table and the field.
-    pub fn config<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+    pub fn config<T: DeserializeOwned + 'static>(&self) -> Result<Rc<T>, Failure> {
         self.checked_config(Config::read)
     }
 
     /// The same by a function that also says what is wrong beyond the types, and that [`Plugin::check_config`](crate::Plugin::check_config)
-    /// can call, too.
+    /// can call, too. What it has made of a configuration is kept, so that it is read once and not for each event.
     ///
     /// # Errors
     ///
     /// Permanent; what `read` says, after the name of the table.
-    pub fn checked_config<T>(&self, read: impl FnOnce(&Config) -> Result<T, String>) -> Result<T, Failure> {
-        read(&Config::new(self.backend.config())).map_err(|reason| self.config_failure(&reason))
+    pub fn checked_config<T: 'static>(
+        &self,
+        read: impl FnOnce(&Config) -> Result<T, String>,
+    ) -> Result<Rc<T>, Failure> {
+        let config = Config::new(self.backend.config());
+        config.once(read).map_err(|reason| self.config_failure(&reason))
     }
 
     /// `[plugins.NAME.config]` as the text of one JSON object, for who reads it by other means.

@@ -77,6 +77,19 @@ impl<'a> Bucket<'a> {
         page.into_iter().map(|(key, value)| self.parse(&key, &value).map(|record| (key, record))).collect()
     }
 
+    /// One of the records whose keys begin with `prefix`, whichever the host likes; nothing if there is none. For taking one of many that are as good as
+    /// each other: handlers that run side by side are given different ones, if there are enough. The commit depends on this record alone, or, where
+    /// there is none, on no key having been added to or removed from the bucket. In a [`World`](crate::testing::World) it is the first.
+    ///
+    /// # Errors
+    ///
+    /// Damaged if the record is not a `T`; denied, unavailable.
+    pub fn any<T: DeserializeOwned>(&self, prefix: &str) -> Result<Option<(String, T)>, Error> {
+        let Some((key, value)) = self.host.backend.kv_any(self.name, prefix)? else { return Ok(None) };
+        let record = self.parse(&key, &value)?;
+        Ok(Some((key, record)))
+    }
+
     /// How many keys begin with `prefix`. The commit depends only on no key having been added to or removed from the bucket: of many records this is
     /// far less than [`entries`](Self::entries).
     ///

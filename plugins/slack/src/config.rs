@@ -1,6 +1,7 @@
 //! `[plugins.slack.config]`.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use serde::Deserialize;
 use trialbridge_plugin::{Failure, Host};
@@ -59,7 +60,7 @@ impl Config {
     /// # Errors
     ///
     /// Permanent; names the field and says how to mend it.
-    pub(crate) fn read(host: &Host) -> Result<Self, Failure> {
+    pub(crate) fn read(host: &Host) -> Result<Rc<Self>, Failure> {
         host.checked_config(Self::parse)
     }
 

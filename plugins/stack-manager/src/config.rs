@@ -3,9 +3,10 @@
 mod pool;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use serde_json::{Map, Value};
-use trialbridge_plugin::{Failure, Host, permanent};
+use trialbridge_plugin::{Failure, Host};
 
 pub(crate) use self::pool::Pool;
 use crate::provider::Kind;
@@ -39,9 +40,9 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// Permanent; says what is wrong, and in which table of rules.toml.
-    pub(crate) fn read(host: &Host) -> Result<Self, Failure> {
-        Self::parse(&host.config_text()).map_err(permanent)
+    /// Permanent; says what is wrong, and where in the table.
+    pub(crate) fn read(host: &Host) -> Result<Rc<Self>, Failure> {
+        host.checked_config(|config| Self::parse(config.text()))
     }
 
     /// Whether a configuration is right, before the plugin serves under it.
@@ -54,25 +55,24 @@ impl Config {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        let at = |place: &str, reason: &str| format!("[plugins.stack-manager.config{place}]: {reason}");
-        let members: Map<String, Value> = serde_json::from_str(text).map_err(|error| at("", &error.to_string()))?;
+        let members: Map<String, Value> = serde_json::from_str(text).map_err(|error| error.to_string())?;
         if let Some(unknown) = members.keys().find(|name| !FIELDS.contains(&name.as_str())) {
             let [pools, url, stacks] = FIELDS;
-            return Err(at("", &format!("unknown field `{unknown}`, expected `{pools}`, `{url}` or `{stacks}`")));
+            return Err(format!("unknown field `{unknown}`, expected `{pools}`, `{url}` or `{stacks}`"));
         }
         let public_url = members.get("public-url").map_or(Some(""), Value::as_str);
         let public_url =
             public_url.filter(|url| url.is_empty() || url.starts_with("http://") || url.starts_with("https://"));
-        let public_url = public_url.ok_or_else(|| at("", "public-url must be like \"https://trials.example.com\""))?;
+        let public_url = public_url.ok_or("public-url must be like \"https://trials.example.com\"")?;
         let unknown_stacks = match members.get("unknown-stacks").map(Value::as_str) {
             None | Some(Some("delete")) => UnknownStacks::Delete,
             Some(Some("report")) => UnknownStacks::Report,
-            Some(_) => return Err(at("", "unknown-stacks must be \"delete\" or \"report\"")),
+            Some(_) => return Err("unknown-stacks must be \"delete\" or \"report\"".to_owned()),
         };
-        let pools = members.get("pools").ok_or_else(|| at("", "missing field `pools`; add a table for each type"))?;
-        let pools = pools.as_object().ok_or_else(|| at(".pools", "must be a table with a table for each type"))?;
+        let pools = members.get("pools").ok_or("missing field `pools`; add a table for each type")?;
+        let pools = pools.as_object().ok_or("pools: must be a table with a table for each type")?;
         let pools = pools.iter().map(|(name, pool)| {
-            let pool = Pool::parse(name, pool).map_err(|reason| at(&format!(".pools.{name}"), &reason))?;
+            let pool = Pool::parse(name, pool).map_err(|reason| format!("pools.{name}: {reason}"))?;
             Ok((name.clone(), pool))
         });
         let public_url = public_url.trim_end_matches('/').to_owned();
@@ -102,63 +102,63 @@ mod tests {
 
     fn check(text: &str, expected: &str) {
         let message = Config::parse(text).expect_err("the text is malformed");
-        assert_eq!(message, format!("[plugins.stack-manager.config{expected}"), "{text}");
+        assert_eq!(message, expected, "{text}");
     }
 
     #[test]
     fn mistakes_are_named_with_their_table() {
-        check("{}", "]: missing field `pools`; add a table for each type");
-        check(r#"{"pool":{}}"#, "]: unknown field `pool`, expected `pools`, `public-url` or `unknown-stacks`");
-        check(r#"{"public-url":"trials"}"#, "]: public-url must be like \"https://trials.example.com\"");
-        check(r#"{"unknown-stacks":"keep"}"#, "]: unknown-stacks must be \"delete\" or \"report\"");
-        check(r#"{"pools":3}"#, ".pools]: must be a table with a table for each type");
+        check("{}", "missing field `pools`; add a table for each type");
+        check(r#"{"pool":{}}"#, "unknown field `pool`, expected `pools`, `public-url` or `unknown-stacks`");
+        check(r#"{"public-url":"trials"}"#, "public-url must be like \"https://trials.example.com\"");
+        check(r#"{"unknown-stacks":"keep"}"#, "unknown-stacks must be \"delete\" or \"report\"");
+        check(r#"{"pools":3}"#, "pools: must be a table with a table for each type");
         check(
             r#"{"pools":{"ACS":{"warm":3}}}"#,
-            ".pools.ACS]: it is not said what its stacks are; write one of template, command and cloudformation",
+            "pools.ACS: it is not said what its stacks are; write one of template, command and cloudformation",
         );
         check(
             r#"{"pools":{"ACS":{"warm":3,"template":"acs","command":{}}}}"#,
-            ".pools.ACS]: stacks cannot be of two providers; write one of template, command and cloudformation",
+            "pools.ACS: stacks cannot be of two providers; write one of template, command and cloudformation",
         );
         check(
             r#"{"pools":{"ACS":{"warm":-3,"template":"acs"}}}"#,
-            ".pools.ACS]: invalid value: integer `-3`, expected usize",
+            "pools.ACS: invalid value: integer `-3`, expected usize",
         );
         check(
             r#"{"pools":{"ACS":{"warm":1001,"template":"acs"}}}"#,
-            ".pools.ACS]: warm = 1001 is too many; keep at most 1000",
+            "pools.ACS: warm = 1001 is too many; keep at most 1000",
         );
         check(
             r#"{"pools":{"ACS":{"warm":3,"maximum":2,"template":"acs"}}}"#,
-            ".pools.ACS]: maximum = 2 is less than warm = 3",
+            "pools.ACS: maximum = 2 is less than warm = 3",
         );
         check(
             r#"{"pools":{"ACS":{"warm":3,"concurrent-creations":0,"template":"acs"}}}"#,
-            ".pools.ACS]: concurrent-creations = 0 would build nothing; write at least 1",
+            "pools.ACS: concurrent-creations = 0 would build nothing; write at least 1",
         );
         check(
             r#"{"pools":{"ACS":{"warm":3,"maximum-age":"1 day","template":"acs"}}}"#,
-            ".pools.ACS]: `1 day` is not a duration; write it like \"500ms\", \"30s\", \"10m\", \"12h\" or \"14d\"",
+            "pools.ACS: `1 day` is not a duration; write it like \"500ms\", \"30s\", \"10m\", \"12h\" or \"14d\"",
         );
         check(
             r#"{"pools":{"ACS":{"warm":3,"template":"../acs"}}}"#,
-            ".pools.ACS]: template = \"../acs\" must be the name of a folder in templates/, 1 to 64 of `A-Z a-z 0-9 _ -`",
+            "pools.ACS: template = \"../acs\" must be the name of a folder in templates/, 1 to 64 of `A-Z a-z 0-9 _ -`",
         );
         check(
             r#"{"pools":{"A/B":{"warm":3,"template":"acs"}}}"#,
-            ".pools.A/B]: the name of a type is 1 to 64 of `A-Z a-z 0-9 _ -`",
+            "pools.A/B: the name of a type is 1 to 64 of `A-Z a-z 0-9 _ -`",
         );
         check(
             r#"{"pools":{"ACS":{"warm":3,"cloudformation":{"endpoint":"cloudformation","template-url":"https://b/t"}}}}"#,
-            ".pools.ACS]: endpoint = \"cloudformation\" must be like \"https://cloudformation.eu-central-1.amazonaws.com\"",
+            "pools.ACS: endpoint = \"cloudformation\" must be like \"https://cloudformation.eu-central-1.amazonaws.com\"",
         );
         check(
             r#"{"pools":{"ACS":{"warm":3,"cloudformation":{"endpoint":"https://c","template-url":"https://b/t"}}}}"#,
-            ".pools.ACS]: cloudformation needs an owner that no other daemon in the account has; write owner = \"trials-production\"",
+            "pools.ACS: cloudformation needs an owner that no other daemon in the account has; write owner = \"trials-production\"",
         );
         check(
             r#"{"pools":{"ACS":{"warm":3,"cloudformation":{"endpoint":"https://c"}}}}"#,
-            ".pools.ACS]: cloudformation needs a template; write either template-body or template-url",
+            "pools.ACS: cloudformation needs a template; write either template-body or template-url",
         );
         assert!(Config::parse(r#"{"pools":{"ACS":{"warm":3,"template":"acs"}}}"#).is_ok());
     }

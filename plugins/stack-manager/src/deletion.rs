@@ -7,7 +7,7 @@ use trialbridge_plugin::{Detail, Failure, Host};
 use crate::lifecycle::{assigned, not_yet};
 use crate::polling;
 use crate::provider::{Error, Providers, Status};
-use crate::record::{POOL, STACKS, Stack, State, pool_key};
+use crate::record::{POOL, STACKS, Stack, State, pool_key, taken_key};
 use crate::said::{emit, fail, of_stack, request};
 
 /// How often it is asked whether a stack is gone.
@@ -208,10 +208,12 @@ fn wait(host: &Host, stack_id: &str, mut stack: Stack, delay: Duration) -> Resul
     Ok(host.kv(STACKS).set(stack_id, &stack)?)
 }
 
-/// Takes a stack out of the pool. Only what belongs to no trial and is not being deleted is there.
+/// Takes a stack out of the pool, and gives up the place that it had there if a trial has it.
 fn withdraw(host: &Host, stack_id: &str, stack: &Stack) -> Result<(), Failure> {
-    if matches!(stack.state, State::Creating | State::Warm) {
-        host.kv(POOL).delete(&pool_key(&stack.trial_type, stack_id))?;
+    match stack.state {
+        State::Creating | State::Warm => host.kv(POOL).delete(&pool_key(&stack.trial_type, stack_id))?,
+        State::Assigned => host.kv(POOL).delete(&taken_key(&stack.trial_type, stack_id))?,
+        State::Deleting | State::Failed => {}
     }
     Ok(())
 }

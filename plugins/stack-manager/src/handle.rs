@@ -1,6 +1,6 @@
 //! Sends each event where it belongs.
 
-use trialbridge_plugin::{Event, Failure, Host, OnlineTrial};
+use trialbridge_plugin::{Detail, Event, Failure, Host, OnlineTrial};
 
 use crate::config::Config;
 use crate::pool::{self, Budget};
@@ -30,10 +30,10 @@ pub(crate) fn handle(host: &Host, providers: &mut impl Providers, event: &Event)
         (SELF, "StackDeleteRequested") => deletion::requested(host, providers, &detail),
         (SELF, "StackPollDue") => polling::poll(host, providers, &config, &detail),
         (ASSIGN_TRIAL, "StackReserved") => lifecycle::configure(host, providers, &config, &detail),
-        (TRIALS, "TrialAssigned") => refill(host, &config, detail.text("type")?),
+        (TRIALS, "TrialAssigned") => replace(host, &config, &detail),
         (TRIALS, "TrialAssignmentFailed") => {
             deletion::delete(host, providers, &detail)?;
-            refill(host, &config, detail.text("type")?)
+            replace(host, &config, &detail)
         }
         (TRIALS, "TrialExpired" | "TrialCancelled") => {
             deletion::delete(host, providers, &detail)?;
@@ -59,8 +59,22 @@ pub(crate) fn handle(host: &Host, providers: &mut impl Providers, event: &Event)
     }
 }
 
+/// Orders what is missing after a trial had its outcome: another stack for the one it took, if it took one.
+fn replace(host: &Host, config: &Config, detail: &Detail) -> Result<(), Failure> {
+    let trial_type = detail.text("type")?;
+    match detail.optional_text("stackId")? {
+        Some(stack_id) => in_budget(host, |budget| pool::replace(host, config, trial_type, stack_id, budget)),
+        None => refill(host, config, trial_type),
+    }
+}
+
 fn refill(host: &Host, config: &Config, trial_type: &str) -> Result<(), Failure> {
+    in_budget(host, |budget| pool::fill(host, config, trial_type, budget))
+}
+
+/// Lets the reconciliation go on with what does not fit into a call.
+fn in_budget(host: &Host, change: impl FnOnce(&mut Budget) -> Result<(), Failure>) -> Result<(), Failure> {
     let mut budget = Budget::new();
-    pool::fill(host, config, trial_type, &mut budget)?;
+    change(&mut budget)?;
     if budget.is_exceeded() { reconcile::go_on(host, reconcile::POOLS) } else { Ok(()) }
 }

@@ -88,7 +88,7 @@ pub(crate) fn advance(
             stack.state = State::Warm;
             stack.url = Some(url.clone());
             stack.failures = 0;
-            host.kv(POOL).set(&pool_key(&stack.trial_type, stack_id), &Pooled { state: State::Warm })?;
+            host.kv(POOL).set(&pool_key(&stack.trial_type, stack_id), &Pooled::new(State::Warm))?;
             host.kv(STACKS).set(stack_id, &stack)?;
             let mut warm = of_stack(stack_id, &stack);
             warm.insert("url".to_owned(), json!(url));

@@ -10,7 +10,8 @@ use trialbridge_plugin::{Error, Failure, Host};
 pub(crate) use self::budget::{Budget, CHANGES_OF_STACK};
 use crate::config::{Config, Pool};
 use crate::deletion::retire;
-use crate::record::{History, POOL, POOLS, Pooled, STACKS, Stack, State, pool_key};
+use crate::polling::PATIENCE;
+use crate::record::{History, POOL, POOLS, Pooled, STACKS, Stack, State, pool_key, taken_key};
 use crate::said::request;
 
 /// How long there is a pause once the retry budget is used up, from the first of the failures, in milliseconds.
@@ -25,6 +26,8 @@ pub(crate) fn fill(host: &Host, config: &Config, trial_type: &str, budget: &mut 
     let Some(pool) = config.pools.get(trial_type) else { return Ok(()) };
     let pooled = host.kv(POOL).count(&pool_key(trial_type, ""))?;
     let fresh = if pool.maximum_age.is_some() { pooled - stale(host, pool, trial_type)? } else { pooled };
+    // Whoever hears of the outcome fills the places of those that were taken.
+    let fresh = fresh + host.kv(POOL).count(&taken_key(trial_type, ""))?;
     let mut orders = pool.warm.saturating_sub(fresh);
     if orders == 0 {
         return Ok(());
@@ -44,6 +47,32 @@ pub(crate) fn fill(host: &Host, config: &Config, trial_type: &str, budget: &mut 
         order(host, trial_type, pool)?;
     }
     Ok(())
+}
+
+/// Orders a stack for the place of one that was taken, unless somebody has done so. Where nothing limits the pool, nobody needs to look at the others: so
+/// many handlers can do this side by side.
+///
+/// # Errors
+///
+/// Those of the host.
+pub(crate) fn replace(
+    host: &Host,
+    config: &Config,
+    trial_type: &str,
+    stack_id: &str,
+    budget: &mut Budget,
+) -> Result<(), Failure> {
+    let place = taken_key(trial_type, stack_id);
+    if host.kv(POOL).get::<Pooled>(&place)?.is_none() {
+        return Ok(());
+    }
+    host.kv(POOL).delete(&place)?;
+    match config.pools.get(trial_type) {
+        Some(pool) if !pool.is_limited() && left_of_budget(host, trial_type, pool)? == usize::MAX => {
+            order(host, trial_type, pool)
+        }
+        _ => fill(host, config, trial_type, budget),
+    }
 }
 
 /// Orders what had to wait for a creation to end.
@@ -66,7 +95,14 @@ pub(crate) fn fill_after_creation(host: &Host, config: &Config, trial_type: &str
 /// Those of the host.
 pub(crate) fn trim(host: &Host, config: &Config, budget: &mut Budget) -> Result<(), Failure> {
     let mut stock: BTreeMap<String, Vec<(String, Stack)>> = BTreeMap::new();
-    for (key, _) in pooled(host, "")? {
+    for (key, entry) in pooled(host, "")? {
+        if let Some(taken_at) = entry.taken_at {
+            // If its outcome takes so long, the place is filled without it.
+            if host.now().saturating_sub(taken_at) > PATIENCE && budget.take(1) {
+                host.kv(POOL).delete(&key)?;
+            }
+            continue;
+        }
         let (trial_type, stack_id) = key.split_once('/').unwrap_or(("", &key));
         match host.kv(STACKS).get::<Stack>(stack_id)? {
             Some(stack) if matches!(stack.state, State::Creating | State::Warm) => {
@@ -228,7 +264,7 @@ fn order(host: &Host, trial_type: &str, pool: &Pool) -> Result<(), Failure> {
         failures: 0,
         others: Map::new(),
     };
-    host.kv(POOL).set(&pool_key(trial_type, &stack_id), &Pooled { state: State::Creating })?;
+    host.kv(POOL).set(&pool_key(trial_type, &stack_id), &Pooled::new(State::Creating))?;
     host.kv(STACKS).set(&stack_id, &stack)?;
     request_creation(host, &stack_id, trial_type)
 }

@@ -3,6 +3,7 @@
 //! | bucket | key | value |
 //! |---|---|---|
 //! | `pool` | `TYPE/STACK` | [`Pooled`] |
+//! | `pool` | `/TYPE/STACK` | [`Pooled`]: a place whose stack was taken, until it is filled again |
 //! | `stacks` | `STACK` | [`Stack`] |
 //! | `pools` | `TYPE` | [`History`] |
 
@@ -38,9 +39,13 @@ pub(crate) enum State {
 
 /// An entry of the pool.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Pooled {
     /// How far it is.
     pub(crate) state: State,
+    /// When the stack was taken, in milliseconds since the epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) taken_at: Option<u64>,
 }
 
 /// A stack.
@@ -97,6 +102,18 @@ pub(crate) struct History {
 /// The key of a stack in [`POOL`].
 pub(crate) fn pool_key(trial_type: &str, stack_id: &str) -> String {
     format!("{trial_type}/{stack_id}")
+}
+
+/// The key in [`POOL`] of the place that a stack has left. No type has an empty name.
+pub(crate) fn taken_key(trial_type: &str, stack_id: &str) -> String {
+    format!("/{}", pool_key(trial_type, stack_id))
+}
+
+impl Pooled {
+    /// A stack that no trial has.
+    pub(crate) fn new(state: State) -> Self {
+        Self { state, taken_at: None }
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]

@@ -39,10 +39,15 @@ fn a_pool_is_filled_and_refilled() {
     world.handle("stack-manager", "StackCreateRequested", &said[0].1);
     assert_eq!(world.take(), []);
 
-    world.reserve("t1");
-    world.handle("OnlineTrial", "TrialAssigned", &json!({ "type": "ACS" }));
-    world.settle();
-    assert_eq!(world.count(), "1 assigned 3 warm, 3 pooled, 4 folders");
+    let assigned = world.reserve("t1");
+    // Its place is its outcome's to fill.
+    world.reconcile();
+    assert_eq!(world.take(), []);
+    for _ in 0..2 {
+        world.handle("OnlineTrial", "TrialAssigned", &assigned);
+        world.settle();
+        assert_eq!(world.count(), "1 assigned 3 warm, 3 pooled, 4 folders");
+    }
     world.handle("OnlineTrial", "TrialAssigned", &json!({ "type": "OTHER" }));
     assert_eq!(world.take(), []);
 }

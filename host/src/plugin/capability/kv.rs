@@ -1,6 +1,7 @@
 //! `kv`: named buckets of keys and values.
 
 use std::ops::Bound;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
@@ -8,7 +9,7 @@ use crate::config::Access;
 use crate::plugin::bindings::trialbridge::plugin::kv::{Entry, Host};
 use crate::plugin::bindings::trialbridge::plugin::types::Error;
 use crate::plugin::guest::Guest;
-use crate::storage::{ABSENT, Bucket, Key, KeyRange};
+use crate::storage::{ABSENT, Bucket, Key, KeyRange, Version, Versioned};
 
 /// The longest key, in bytes.
 const MAX_KEY: usize = 512;
@@ -18,6 +19,9 @@ const MAX_VALUE: usize = 256 * 1024;
 
 /// The most bytes in one list.
 const MAX_LIST: usize = 1 << 20;
+
+/// Among how many keys `any` chooses: more than there are handlers that choose at one time, and few enough to be looked through.
+const CANDIDATES: usize = 32;
 
 impl Host for Guest {
     fn get(&mut self, bucket: String, key: String) -> wasmtime::Result<Result<Option<Vec<u8>>, Error>> {
@@ -53,6 +57,19 @@ impl Host for Guest {
         let listed = self.kv_list(&bucket, &prefix, after, limit as usize, What::Keys);
         Ok(listed.map(|entries| entries.into_iter().map(|(key, _)| key).collect()))
     }
+
+    fn any(&mut self, bucket: String, prefix: String) -> wasmtime::Result<Result<Option<Entry>, Error>> {
+        let any = self.kv_any(&bucket, &prefix);
+        Ok(any.map(|entry| entry.map(|(key, value)| Entry { key, value: value.to_vec() })))
+    }
+}
+
+/// An entry as a call sees it.
+struct Found {
+    key: String,
+    value: Bytes,
+    /// The version that is stored; nothing if the call itself has set it.
+    stored: Option<Version>,
 }
 
 /// What a list shows, and so what of it the commit depends on beside the bucket.
@@ -97,11 +114,58 @@ impl Guest {
         if !(1..=1000).contains(&limit) {
             return Err(Error::Invalid(format!("limit: {limit} is not between 1 and 1000")));
         }
-        let storage = self.storage.clone();
+        let whole = Bucket::Kv(bucket.to_owned());
+        let version = self.storage.bucket_version(&whole);
+        let found = self.kv_found(bucket, prefix, after, limit)?;
         let effects = &mut self.current()?.effects;
-        let shared = Bucket::Kv(bucket.to_owned());
-        effects.read_bucket(shared.clone(), storage.bucket_version(&shared));
+        effects.read_bucket(whole, version);
+        let mut size = 0;
+        let mut listed = Vec::with_capacity(found.len());
+        for Found { key, value, stored } in found {
+            if what == What::Entries {
+                size += key.len() + value.len();
+                // As many keys as may be listed always fit, and one entry does.
+                if size > MAX_LIST && !listed.is_empty() {
+                    break;
+                }
+                if let Some(version) = stored {
+                    effects.read_key(Key::Kv { bucket: bucket.to_owned(), key: key.clone() }, version)?;
+                }
+            }
+            listed.push((key, value));
+        }
+        Ok(listed)
+    }
 
+    fn kv_any(&mut self, bucket: &str, prefix: &str) -> Result<Option<(String, Bytes)>, Error> {
+        self.kv_granted(bucket, Access::Read)?;
+        let whole = Bucket::Kv(bucket.to_owned());
+        let version = self.storage.bucket_version(&whole);
+        let mut found = self.kv_found(bucket, prefix, None, CANDIDATES)?;
+        let turn = self.turns.fetch_add(1, Ordering::Relaxed);
+        let effects = &mut self.current()?.effects;
+        if found.is_empty() {
+            effects.read_bucket(whole, version);
+            return Ok(None);
+        }
+        // Calls that run side by side have different turns.
+        let Found { key, value, stored } = found.swap_remove(turn % found.len());
+        if let Some(version) = stored {
+            effects.read_key(Key::Kv { bucket: bucket.to_owned(), key: key.clone() }, version)?;
+        }
+        Ok(Some((key, value)))
+    }
+
+    /// At most `limit` entries as this call sees them, which are not noted as read.
+    fn kv_found(
+        &mut self,
+        bucket: &str,
+        prefix: &str,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<Vec<Found>, Error> {
+        let storage = self.storage.clone();
+        let effects = &self.current()?.effects;
         // Own deletions hide stored keys, so as many more are read.
         let first = after.clone().map_or(Bound::Included(prefix.to_owned()), |after| {
             if after.as_str() < prefix { Bound::Included(prefix.to_owned()) } else { Bound::Excluded(after) }
@@ -116,37 +180,27 @@ impl Guest {
         let wanted = limit + own.len();
         let stored = storage.scan(&range, wanted)?;
         let all_stored = stored.len() < wanted;
-        let last_stored = stored.last().and_then(|(key, _)| match key {
-            Key::Kv { key, .. } => Some(key.clone()),
-            _ => None,
-        });
-
-        let mut merged = std::collections::BTreeMap::new();
-        for (key, found) in stored {
-            let Key::Kv { key: name, .. } = &key else { continue };
-            let name = name.clone();
-            if what == What::Entries {
-                effects.read_key(key, found.version)?;
-            }
-            merged.insert(name, found.value);
+        let mut found: Vec<Found> = Vec::with_capacity(wanted);
+        for (key, Versioned { version, value }) in stored {
+            let Key::Kv { key, .. } = key else { continue };
+            found.push(Found { key, value, stored: Some(version) });
         }
+        let last_stored = found.last().map(|last| last.key.clone());
         for (key, value) in own {
             // Beyond the last stored key that was read there may be others, so own keys there wait for the next page.
             if !all_stored && last_stored.as_ref().is_some_and(|last| key > *last) {
                 continue;
             }
-            match value {
-                Some(value) => merged.insert(key, value),
-                None => merged.remove(&key),
-            };
+            let place = found.binary_search_by(|other| other.key.cmp(&key));
+            match (place, value) {
+                (Ok(at), Some(value)) => found[at] = Found { key, value, stored: None },
+                (Err(at), Some(value)) => found.insert(at, Found { key, value, stored: None }),
+                (Ok(at), None) => drop(found.remove(at)),
+                (Err(_), None) => {}
+            }
         }
-        let mut size = 0;
-        let mut fits = |(key, value): &(String, Bytes)| {
-            size += key.len() + value.len();
-            size <= MAX_LIST || size == key.len() + value.len()
-        };
-        // As many keys as may be listed always fit.
-        Ok(merged.into_iter().take(limit).take_while(|entry| what == What::Keys || fits(entry)).collect())
+        found.truncate(limit);
+        Ok(found)
     }
 
     fn kv_granted(&self, bucket: &str, wanted: Access) -> Result<(), Error> {

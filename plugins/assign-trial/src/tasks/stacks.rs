@@ -12,6 +12,9 @@ use crate::assign::SELF;
 use crate::record::{Assignment, POOL, Pending, Pooled, STACKS, Stack, StackState, WAITING};
 use crate::run::Run;
 
+/// How many entries of the pool are tried before all of them are looked at.
+const TRIES: usize = 4;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Select {
@@ -69,13 +72,15 @@ pub(super) fn reserve(run: &mut Run<'_>, id: &str, assignment: &mut Assignment, 
         return Ok(Err(Problem::new("StackTaken", format!("the stack {stack_id} is not warm any more"))));
     };
     host.kv(POOL).delete(&format!("{}/{stack_id}", stack.trial_type))?;
+    let taken = Pooled { state: StackState::Assigned, taken_at: Some(host.now()) };
+    host.kv(POOL).set(&format!("/{}/{stack_id}", stack.trial_type), &taken)?;
     stack.state = StackState::Assigned;
     stack.trial_id = Some(id.to_owned());
     host.kv(STACKS).set(&stack_id, &stack)?;
     let change =
         Change::new().attribute("stackId", stack_id.as_str()).attribute("progress", progress(host, "reserved"));
     host.trials().update(id, &change)?;
-    run.spend(5);
+    run.spend(6);
     host.info("reserved a stack", &[("trialId", id), ("stackId", &stack_id)]);
     assignment.stack_id = Some(stack_id.clone());
     Ok(Ok(json!({ "stackId": stack_id })))
@@ -123,24 +128,42 @@ pub(super) fn check_reachable(run: &mut Run<'_>, id: &str, assignment: &Assignme
     })
 }
 
-/// The warm stack of a type that was made first, but for those that were `given` to somebody. Its id says so: stack-manager's ids ascend.
+/// A warm stack of a type, but for those that were `given` to somebody.
 pub(crate) fn warm_stack(host: &Host, trial_type: &str, given: &BTreeSet<String>) -> Result<Option<String>, Failure> {
     let prefix = format!("{trial_type}/");
-    // Seldom is it not among the first.
-    for entry in host.kv(POOL).entries::<Pooled>(&prefix).in_pages_of(4) {
-        let (key, pooled) = entry?;
-        let id = &key[prefix.len()..];
-        if pooled.state != StackState::Warm || given.contains(id) {
-            continue;
-        }
-        match host.kv(STACKS).get::<Stack>(id)? {
-            Some(stack) if stack.state == StackState::Warm && stack.trial_type == trial_type => {
-                return Ok(Some(id.to_owned()));
-            }
-            // The stack's own record decides: what it does not call warm is given to nobody.
-            _ => host.warn("passed over a stack that is warm in the pool only", &[("stackId", id)]),
+    // Most of them are warm, so that one or another of many is found at once, and nobody waits for those who look for one too.
+    for _ in 0..TRIES {
+        let Some((key, pooled)) = host.kv(POOL).any::<Pooled>(&prefix)? else { return Ok(None) };
+        if let Some(id) = warm(host, trial_type, given, &key[prefix.len()..], &pooled)? {
+            return Ok(Some(id));
         }
     }
+    for entry in host.kv(POOL).entries::<Pooled>(&prefix) {
+        let (key, pooled) = entry?;
+        if let Some(id) = warm(host, trial_type, given, &key[prefix.len()..], &pooled)? {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
+}
+
+/// A stack of the pool, if it is warm and was not given to anybody.
+fn warm(
+    host: &Host,
+    trial_type: &str,
+    given: &BTreeSet<String>,
+    id: &str,
+    pooled: &Pooled,
+) -> Result<Option<String>, Failure> {
+    if pooled.state != StackState::Warm || given.contains(id) {
+        return Ok(None);
+    }
+    let stack = host.kv(STACKS).get::<Stack>(id)?;
+    if stack.is_some_and(|stack| stack.state == StackState::Warm && stack.trial_type == trial_type) {
+        return Ok(Some(id.to_owned()));
+    }
+    // The stack's own record decides: what it does not call warm is given to nobody.
+    host.warn("passed over a stack that is warm in the pool only", &[("stackId", id)]);
     Ok(None)
 }
 

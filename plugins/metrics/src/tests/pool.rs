@@ -47,6 +47,23 @@ fn a_pool_starves_from_its_last_stack_to_its_next() {
 }
 
 #[test]
+fn a_pool_that_never_was_filled_starves_from_its_first_order() {
+    let mut world = World::<Metrics>::new();
+    let second = START as f64 / 1000.0;
+    let order = |world: &mut World<Metrics>, stack: &str| {
+        let detail = json!({ "type": "ACS", "stackId": stack });
+        world.handle("stack-manager", "StackCreateRequested", detail).expect("it is counted");
+    };
+    order(&mut world, "1");
+    world.advance(Duration::from_secs(60));
+    order(&mut world, "2");
+    assert_eq!(starvation(&world), (second, vec![]));
+    comes(&mut world, "2");
+    order(&mut world, "3");
+    assert_eq!(starvation(&world), (0.0, vec![60.0]));
+}
+
+#[test]
 fn the_order_of_handlings_and_what_was_there_before_do_not_matter() {
     let mut world = World::<Metrics>::new();
     goes(&mut world, "before");

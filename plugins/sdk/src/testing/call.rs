@@ -197,6 +197,10 @@ impl Backend for Call {
         Ok(listed.into_iter().map(|(key, _)| key).collect())
     }
 
+    fn kv_any(&self, bucket: &str, prefix: &str) -> Result<Option<(String, Vec<u8>)>, Error> {
+        Ok(self.listed(bucket, prefix, None, 1, What::Entries)?.into_iter().next())
+    }
+
     fn trial(&self, id: &str) -> Result<Option<Trial>, Error> {
         self.0.borrow_mut().trial(id)
     }

@@ -84,6 +84,7 @@ fn lists_see_own_writes_in_pages_of_any_size() {
             assert_eq!(keys?, ["b/1", "b/3", "b/4", "b/5", "b/6"], "{limit}");
             assert_eq!(own.page::<String>("b/", Some("a/1"), 1)?[0].0, "b/1");
             assert_eq!((own.count("b/")?, own.count("c")?, own.count("d")?), (5, 1, 0));
+            assert_eq!((own.any::<String>("c/")?.unwrap().1, own.any::<String>("d/")?), ("c/1".to_owned(), None));
             assert_eq!((own.get::<String>("b/2")?, own.get::<String>("b/4")?), (None, Some("b/4".to_owned())));
             Ok(())
         })
@@ -238,6 +239,18 @@ fn configurations_and_inputs_name_the_field_that_is_odd() {
     check(&mut world, json!({ "pool": 1 }), "pool: unknown field `pool`, expected `pools`");
     let expected = "pools.ACS: invalid type: string \"many\", expected u32";
     check(&mut world, json!({ "pools": { "ACS": "many" } }), expected);
+
+    // It is read once, and again when it is another one.
+    let reads = std::cell::Cell::new(0);
+    let read = |config: &crate::Config| {
+        reads.set(reads.get() + 1);
+        config.read::<Config>()
+    };
+    for (most, expected) in [(1, 1), (1, 1), (2, 2)] {
+        world.configure(&json!({ "pools": { "ACS": most } }));
+        let config = run(&mut world, |host| host.checked_config(read)).unwrap();
+        assert_eq!((config.pools["ACS"], reads.get()), (most, expected));
+    }
 
     assert_eq!(run(&mut world, |host| host.delivery().input::<u32>()), Ok(None));
     world.set_input(json!({ "pools": {} }));

@@ -100,6 +100,11 @@ impl Pool {
             recipe,
         })
     }
+
+    /// Whether it depends on more than the stack that is missing whether another one is ordered.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.maximum.is_some() || self.maximum_age.is_some() || self.concurrent_creations < usize::MAX
+    }
 }
 
 fn is_name(text: &str) -> bool {

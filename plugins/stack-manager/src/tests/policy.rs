@@ -26,8 +26,9 @@ fn there_are_never_more_than_the_maximum() {
     world.reconcile();
     world.settle();
     let ended = world.reserve("t1");
-    world.reserve("t2");
-    world.handle("OnlineTrial", "TrialAssigned", &json!({ "type": "ACS" }));
+    let other = world.reserve("t2");
+    world.handle("OnlineTrial", "TrialAssigned", &ended);
+    world.handle("OnlineTrial", "TrialAssigned", &other);
     world.settle();
     assert_eq!(world.count(), "2 assigned 1 warm, 1 pooled, 3 folders");
     world.handle("OnlineTrial", "TrialExpired", &ended);
@@ -41,7 +42,7 @@ fn warm_stacks_that_are_too_old_are_replaced_when_others_are_warm() {
     world.policy(json!({ "warm": 2, "maximum-age": "1h" }));
     world.reconcile();
     world.settle();
-    let old = world.keys("pool").join(" ");
+    let old = world.pooled().join(" ");
     world.advance(Duration::from_secs(3601));
     world.reconcile();
     // Until the new ones are warm, the old ones are better than nothing.
@@ -50,7 +51,7 @@ fn warm_stacks_that_are_too_old_are_replaced_when_others_are_warm() {
     world.reconcile();
     assert_eq!(names_of(&world.settle()), "StackDeleted*2");
     assert_eq!(world.count(), "2 warm, 2 pooled, 2 folders");
-    assert!(world.keys("pool").iter().all(|key| !old.contains(key)));
+    assert!(world.pooled().iter().all(|key| !old.contains(key)));
 }
 
 #[test]

@@ -105,8 +105,10 @@ impl Scene {
 
     /// Does what assign-trial does to reserve the oldest warm stack. The detail of its StackReserved.
     pub(super) fn reserve(&mut self, trial: &str) -> Value {
-        let stack_id = self.keys("pool")[0].strip_prefix("ACS/").expect("the pool is of type ACS").to_owned();
+        let stack_id = self.pooled()[0].strip_prefix("ACS/").expect("the pool is of type ACS").to_owned();
         self.delete("pool", &format!("ACS/{stack_id}"));
+        let taken = json!({ "state": "ASSIGNED", "takenAt": self.now() });
+        self.set("pool", &format!("/ACS/{stack_id}"), taken);
         let mut stack: Value = self.get("stacks", &stack_id).expect("the stack has a record");
         stack["state"] = json!("ASSIGNED");
         stack["trialId"] = json!(trial);
@@ -116,6 +118,11 @@ impl Scene {
             "version": "1.0", "trialId": trial, "leadId": "1234567890", "type": "ACS", "requestedAt": 1_589_379_579,
             "status": "REQUESTED", "expiresAt": 1_589_379_600.5, "stackId": stack_id,
         })
+    }
+
+    /// The keys of the stacks that no trial has.
+    pub(super) fn pooled(&self) -> Vec<&str> {
+        self.keys("pool").into_iter().filter(|key| !key.starts_with('/')).collect()
     }
 
     /// Ends every trial.
@@ -134,7 +141,7 @@ impl Scene {
             *states.entry(stack["state"].to_string().trim_matches('"').to_lowercase()).or_default() += 1;
         }
         let states: Vec<_> = states.iter().map(|(state, count)| format!("{count} {state}")).collect();
-        format!("{}, {} pooled, {} folders", states.join(" "), self.keys("pool").len(), self.folders.all.len())
+        format!("{}, {} pooled, {} folders", states.join(" "), self.pooled().len(), self.folders.all.len())
     }
 }
 

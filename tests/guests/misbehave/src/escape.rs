@@ -34,6 +34,7 @@ pub(crate) fn kv(order: &Order) -> Result<(), Failure> {
         ("delete", host_kv::delete(bucket, "key").map_err(|error| text(&error))),
         ("list", host_kv::list(bucket, "", None, 10).map(drop).map_err(|error| text(&error))),
         ("keys", host_kv::keys(bucket, "", None, 10).map(drop).map_err(|error| text(&error))),
+        ("any", host_kv::any(bucket, "").map(drop).map_err(|error| text(&error))),
     ])
 }
 

@@ -14,8 +14,8 @@ use crate::order::{Order, give_up};
 /// What it reads and writes.
 const BUCKET: &str = "shared";
 
-/// Takes the steps: `["get", key]`, `["set", key]`, `["delete", key]`, `["list", prefix]`, `["keys", prefix]`, `["trial", id]`, `["move", id, status]` and
-/// `["trials", status]`. What is set is the order's `id`.
+/// Takes the steps: `["get", key]`, `["set", key]`, `["delete", key]`, `["list", prefix]`, `["keys", prefix]`, `["any", prefix]`, `["trial", id]`,
+/// `["move", id, status]` and `["trials", status]`. What is set is the order's `id`.
 pub(crate) fn transact(order: &Order) -> Result<(), Failure> {
     let id = order.text("id", "some");
     let mut told = Vec::new();
@@ -48,6 +48,10 @@ fn take(what: &str, key: &str, status: &str, id: &str) -> Result<Value, Failure>
             Ok(Value::Object(entries.collect()))
         }
         "keys" => Ok(json!(kv::keys(BUCKET, key, None, 1000).map_err(give_up)?)),
+        "any" => {
+            let entry = kv::any(BUCKET, key).map_err(give_up)?;
+            Ok(json!(entry.map(|entry| (entry.key, String::from_utf8_lossy(&entry.value).into_owned()))))
+        }
         "trial" => {
             let trial = trials::get(key).map_err(give_up)?;
             Ok(json!(trial.map(|trial| json!([trial.status, trial.attributes]))))
