@@ -24,3 +24,4 @@ mod shipped;
 mod slack;
 mod states;
 mod support;
+mod trust;
