@@ -17,6 +17,7 @@ mod lake;
 mod lifecycle;
 mod loops;
 mod observability;
+mod receipts;
 mod reload;
 mod schedules;
 mod serial;
