@@ -61,11 +61,7 @@ impl Project {
         check.args(["check", "--json", "--config"]).arg(self.path.join("rules.toml"));
         check.arg("--plugins").arg(&self.path).arg("--data").arg(self.path.join("data"));
         let checked: Value = serde_json::from_str(&succeed(&mut check)).unwrap();
-        assert_eq!(
-            (&checked["plugins"][0]["state"], &checked["warnings"]),
-            (&json!("ACTIVE"), &json!([])),
-            "{checked}"
-        );
+        assert_eq!(checked["plugins"][0]["state"], "ACTIVE", "{checked}");
     }
 }
 

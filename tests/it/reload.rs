@@ -147,6 +147,39 @@ async fn a_held_build_serves_once_its_grant_is_written() {
 }
 
 #[tokio::test]
+async fn a_build_serves_once_what_it_was_refused_for_is_mended() {
+    let rules = |config: &str| {
+        let grants = "kv = { slack = \"read-write\" }\nhttp = [\"https://hooks.slack.com\"]\nfolders = { shared = { path = \"shared\", access = \"read\" } }";
+        format!("[plugins.misbehave]\n{grants}\nconfig = {config}\n")
+    };
+    let world = World::new("[plugins.misbehave]\n", &[("misbehave", &guest("misbehave"))]).await;
+    let file = world.folder.path().join("rules.toml");
+    let shared = world.folder.path().join("shared");
+    let refused = async |count: usize| {
+        let journal = world.wait_for("a refusal", |journal| of_type(journal, "PluginRejected").len() == count).await;
+        of_type(&journal, "PluginRejected")[count - 1]["error"].to_string()
+    };
+    std::fs::create_dir(&shared).unwrap();
+    std::fs::write(&file, rules("{}")).unwrap();
+    world.wait_for_event("RulesReloaded").await;
+    install(&world.plugins(), "misbehave", &plugin("slack"));
+    assert!(refused(1).await.contains("there is neither a webhook nor a token"));
+
+    // Nothing in rules.toml says that a folder came back.
+    std::fs::remove_dir(&shared).unwrap();
+    world.host.reload();
+    assert!(refused(2).await.contains("cannot be opened"));
+    std::fs::create_dir(&shared).unwrap();
+    world.host.reload();
+    assert!(refused(3).await.contains("there is neither a webhook nor a token"));
+
+    std::fs::write(&file, rules("{ webhook = \"https://hooks.slack.com/services/1\" }")).unwrap();
+    world.wait_for("the new build serves", |journal| of_type(journal, "PluginLoaded").len() == 2).await;
+    assert_eq!(world.host.plugins().statuses()[0].hash, Some(sha256(&plugin("slack"))));
+    world.host.shutdown().await;
+}
+
+#[tokio::test]
 async fn deliveries_of_an_absent_plugin_wait_for_it() {
     let world = World::new(RULES, &[]).await;
     for _ in 0..10 {
