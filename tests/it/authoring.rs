@@ -1,12 +1,14 @@
 //! What whoever writes a plugin does: new, build, inspect, test.
 
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
 
 use serde_json::{Value, json};
 
 use crate::support::process::{command, outcome};
-use crate::support::{repository, target};
+use crate::support::{PATIENCE, repository, target};
 
 /// A project of `plugin new` in a folder that is gone with the test.
 struct Project {
@@ -50,6 +52,16 @@ impl Project {
         assert_eq!(found["effects"]["events"][0]["detail-type"], "LeadReturned", "{stdout}");
         assert_eq!(found["log"][0]["message"], "a lead has come back", "{stdout}");
         assert_eq!(found["granted"], json!(["kv = { lead-greeter = \"read-write\" }", "emit = [\"lead-greeter\"]"]));
+        self.serves_with_what_is_to_be_pasted();
+    }
+
+    /// Whether a daemon would take it with the rule and the grants that came with it.
+    fn serves_with_what_is_to_be_pasted(&self) {
+        let mut check = command();
+        check.args(["check", "--json", "--config"]).arg(self.path.join("rules.toml"));
+        check.arg("--plugins").arg(&self.path).arg("--data").arg(self.path.join("data"));
+        let checked: Value = serde_json::from_str(&succeed(&mut check)).unwrap();
+        assert_eq!(checked["plugins"][0]["state"], "ACTIVE", "{checked}");
     }
 }
 
@@ -183,4 +195,131 @@ fn a_test_runs_one_event_with_recorded_answers_and_shows_where_a_trap_was() {
     let (trapped, stderr, code) = run(json!({ "do": "panic" }));
     assert_eq!((code, &trapped["outcome"]), (Some(1), &json!("trap")));
     assert!(stderr.contains("misbehave::Misbehave::handle"), "{stderr}");
+}
+
+#[test]
+fn a_test_with_a_configuration_refuses_what_a_daemon_would() {
+    let folder = tempfile::tempdir().unwrap();
+    let wasm = target().join("guests").join("misbehave.wasm");
+    // Nothing is sent, so that the secrets need not be there.
+    let rules = write(
+        folder.path(),
+        "rules.toml",
+        r#"
+        [secrets.hook]
+        env = "TRIALBRIDGE_TEST_ABSENT"
+
+        [secrets.token]
+        file = "absent"
+
+        [plugins.misbehave]
+        http = [
+            "https://api.example/v1/",
+            { url = "https://key.example", secrets = ["token"] },
+            { url = "https://hooks.example/services/", methods = ["POST"], secrets = ["hook"], sign = { aws = { service = "s3", region = "x" } } },
+        ]
+        config = { hook = "${secret:hook}", token = "${secret:token}" }
+        "#,
+    );
+    let post = |url: &str, body: &str| json!({ "do": "http", "url": url, "method": "POST", "body": body });
+    let get = |url: &str| json!({ "do": "http", "url": url });
+    let cases = [
+        (get("https://api.example/v1/a"), "https://api.example/v1/a", "status 200"),
+        (get("https://api.example/v1/../v2"), "https://api.example/v1/../v2", "HttpRequestDenied"),
+        (get("https://api.example/v2"), "https://api.example/v2", "HttpRequestDenied"),
+        (get("https://elsewhere.example/"), "https://elsewhere.example/", "HttpRequestDenied"),
+        (get("https://hooks.example/services/x"), "https://hooks.example/services/x", "HttpRequestDenied"),
+        (post("https://hooks.example/services/x", "{}"), "https://hooks.example/services/x", "status 200"),
+        (post("${config:hook}", "{}"), "[secret hook]/", "status 200"),
+        (get("https://key.example/bot${config:token}/x"), "https://key.example/bot[secret token]/x", "status 200"),
+        (post("https://key.example/", "${config:token}"), "https://key.example/", "status 200"),
+        (get("https://api.example/v1/${config:token}"), "https://api.example/v1/[secret token]", "HttpRequestDenied"),
+        (post("https://api.example/v1/a", "${config:token}"), "https://api.example/v1/a", "HttpRequestDenied"),
+    ];
+    for (order, shown, expected) in cases {
+        let recorded = json!([{ "request": { "method": order["method"].as_str().unwrap_or("GET"), "url": shown }, "response": {} }]);
+        let http = write(folder.path(), "http.json", &recorded.to_string());
+        let event = json!({ "source": "test", "detail-type": "Do", "detail": order });
+        let event = write(folder.path(), "event.json", &event.to_string());
+        let mut test = command();
+        test.args(["plugin", "test", "--json", "--config"]).arg(&rules).arg(&wasm);
+        test.arg("--event").arg(event).arg("--http").arg(&http);
+        let (stdout, stderr, _) = outcome(&test.output().unwrap());
+        assert!(stderr.contains(expected), "{order}: {stdout}{stderr}");
+        let found: Value = serde_json::from_str(&stdout).unwrap();
+        let request = &found["requests"][0];
+        assert_eq!((&request["request"]["url"], &request["denied"]), (&json!(shown), &json!(expected != "status 200")));
+        assert!(!stdout.contains("secret-"), "placeholders are of no use to anybody: {stdout}");
+    }
+
+    let mut inspect = command();
+    inspect.args(["plugin", "inspect", "--config"]).arg(&rules).arg(&wasm);
+    assert!(succeed(&mut inspect).contains("3 destinations"));
+}
+
+#[test]
+fn a_shipped_plugin_that_has_a_secret_can_be_tested_without_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let shipped = std::fs::read_to_string(repository().join("rules.toml")).unwrap();
+    let lines: Vec<&str> = shipped.lines().skip_while(|line| *line != "#[secrets.slack]").collect();
+    let lines = lines.iter().take_while(|line| line.starts_with('#')).map(|line| &line[1..]);
+    let rules = write(folder.path(), "rules.toml", &lines.collect::<Vec<_>>().join("\n"));
+    let detail = json!({ "trialId": "t", "leadId": "1", "type": "ACS", "status": "ASSIGNED", "requestedAt": 1, "url": "https://x" });
+    let event = json!({ "source": "OnlineTrial", "detail-type": "TrialAssigned", "detail": detail });
+    let event = write(folder.path(), "event.json", &event.to_string());
+    let recorded = json!([{ "request": { "method": "POST", "url": "[secret slack]/" }, "response": { "body": "ok" } }]);
+    let http = write(folder.path(), "http.json", &recorded.to_string());
+    let mut test = command();
+    test.args(["plugin", "test", "--json", "--config"]).arg(&rules).arg(repository().join("plugins/slack.wasm"));
+    test.arg("--event").arg(event).arg("--http").arg(http).env_remove("SLACK_WEBHOOK");
+    let found: Value = serde_json::from_str(&succeed(&mut test)).unwrap();
+    assert_eq!((&found["outcome"], &found["requests"][0]["status"]), (&json!("ok"), &json!(200)), "{found:#}");
+}
+
+/// A process that is killed when this is dropped, and the lines that it prints.
+struct Watching(Child, mpsc::Receiver<String>);
+
+impl Watching {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (sender, receiver) = mpsc::channel();
+        let pipes: [Box<dyn Read + Send>; 2] =
+            [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
+        for pipe in pipes {
+            let (mut lines, sender) = (BufReader::new(pipe).lines().map_while(Result::ok), sender.clone());
+            std::thread::spawn(move || lines.try_for_each(|line| sender.send(line)));
+        }
+        Self(child, receiver)
+    }
+
+    /// Waits for a line with all of these in it.
+    fn wait_for(&self, parts: &[&str]) {
+        let has_all = |line: &String| parts.iter().all(|part| line.contains(part));
+        while !has_all(&self.1.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("{parts:?} is never printed"))) {}
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_test_that_watches_runs_again_when_a_file_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let wasm = write(folder.path(), "misbehave.wasm", "half a file");
+    let event = |detail_type: &str| {
+        let event = json!({ "source": "test", "detail-type": detail_type, "detail": { "do": "ok" } });
+        write(folder.path(), "event.json", &event.to_string())
+    };
+    let mut test = command();
+    test.args(["plugin", "test", "--watch"]).arg(&wasm).arg("--event").arg(event("First"));
+    let watching = Watching::start(&mut test);
+    watching.wait_for(&["error: ", "not a WebAssembly component"]);
+    std::fs::copy(target().join("guests").join("misbehave.wasm"), &wasm).unwrap();
+    watching.wait_for(&["misbehave", "First: ok"]);
+    event("Second");
+    watching.wait_for(&["misbehave", "Second: ok"]);
 }

@@ -262,6 +262,32 @@ async fn requests_reach_granted_destinations_and_no_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_address_of_ipv6_is_reached_if_it_is_granted() {
+    let server = Server::http_on_ipv6().await;
+    let rules =
+        RULES.replace("\"http://127.0.0.1:HTTP/address\"", &format!("\"http://[::1]:{}/address\"", server.port));
+    let network = Network::new(&rules).await;
+    let requests = [
+        ("http://[::1]:SIX/address", "200"),
+        ("http://[0:0:0::0:1]:SIX/address/x", "200"),
+        ("http://[::1]:SIX/other", "HttpRequestDenied"),
+        ("http://[::1]:HTTP/address", "HttpRequestDenied"),
+        ("http://[::2]:SIX/address", "HttpRequestDenied"),
+        ("http://[::127.0.0.1]:SIX/address", "HttpRequestDenied"),
+    ];
+    let url = |url: &str| json!({ "url": url.replace("SIX", &server.port.to_string()) });
+    let answers = network.send(requests.iter().map(|(asked, _)| url(asked)).collect()).await;
+    for ((asked, expected), answer) in requests.iter().zip(&answers) {
+        let outcome = outcome(answer);
+        assert!(outcome.contains(expected), "{asked}: {outcome} and not {expected}");
+    }
+    let seen = server.seen();
+    assert_eq!(seen.len(), 2);
+    assert!(seen.iter().all(|seen| seen.header("host") == Some(&format!("[::1]:{}", server.port))), "{seen:#?}");
+    network.world.host.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_name_is_looked_up_once_for_a_request_and_again_for_the_next() {
     let network = Network::new(RULES).await;
     let request = json!({ "url": "http://rebind.test:HTTP/" });

@@ -116,27 +116,66 @@ async fn files_that_are_no_plugins_never_serve() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_not_trusted_does_not_serve() {
-    let good = guest("misbehave");
-    let hash = sha256(&good);
-    let trusting = |hash: &str| {
-        RULES.replacen("[plugins.misbehave]", &format!("[plugins.misbehave]\ntrust = {{ sha256 = [\"{hash}\"] }}"), 1)
-    };
-    let world = World::new(&trusting(&hash), &[("misbehave", &good)]).await;
-    let serving = || world.host.plugins().statuses()[0].hash.clone();
-    assert_eq!(serving(), Some(hash.clone()));
-
-    install(&world.plugins(), "misbehave", &marked(&good, 1));
-    let refused = world.wait_for_event("PluginRejected").await["error"].to_string();
-    assert!(refused.contains("not trusted") && refused.contains(&sha256(&marked(&good, 1))), "{refused}");
-    assert_eq!(serving(), Some(hash), "the one before serves");
-
-    // Whoever takes the trust away from what serves has to replace it first.
+async fn a_held_build_serves_once_its_grant_is_written() {
+    let (old, new) = (guest("misbehave"), plugin("metrics"));
+    let granted = |lines: &str| format!("[plugins.misbehave]\n{lines}\n");
+    let world = World::new(&granted(""), &[("misbehave", &old)]).await;
     let rules = world.folder.path().join("rules.toml");
-    install(&world.plugins(), "misbehave", &good);
-    std::fs::write(&rules, trusting(&"0".repeat(64))).unwrap();
-    let refused = world.wait_for_event("RulesRejected").await["error"].to_string();
-    assert!(refused.contains("serves and could not any more"), "{refused}");
+    let status = || world.host.plugins().statuses()[0].clone();
+    install(&world.plugins(), "misbehave", &new);
+    let held = world.wait_for_event("PluginRejected").await;
+    let needs: Vec<String> = serde_json::from_value(held["needs"].clone()).unwrap();
+    assert!(needs.concat().contains("kv = { metrics"), "{held}");
+    assert!(
+        held["error"].as_str().unwrap().ends_with(&format!("under [plugins.misbehave] write: {}", needs.join("; ")))
+    );
+    world.wait_until("it is held", || status().needs == needs).await;
+    assert_eq!((status().state, status().hash), (State::Active, Some(sha256(&old))), "the one before serves");
+
+    // The lines are put where it says.
+    std::fs::write(&rules, granted(&needs.join("\n"))).unwrap();
+    world.wait_for("the new build serves", |journal| of_type(journal, "PluginLoaded").len() == 2).await;
+    world.wait_until("nothing is held", || status().error.is_none() && status().needs.is_empty()).await;
+    assert_eq!(status().hash, Some(sha256(&new)));
+
+    // Where there was none before, the build that is held is all there is to say.
+    install(&world.plugins(), "slack", &plugin("slack"));
+    std::fs::write(&rules, granted(&format!("{}\n[plugins.slack]", needs.join("\n")))).unwrap();
+    let slack = || world.host.plugins().statuses().into_iter().find(|status| status.id == "slack");
+    world.wait_until("slack is held", || slack().is_some_and(|slack| slack.state == State::Held)).await;
+    world.host.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_build_serves_once_what_it_was_refused_for_is_mended() {
+    let rules = |config: &str| {
+        let grants = "kv = { slack = \"read-write\" }\nhttp = [\"https://hooks.slack.com\"]\nfolders = { shared = { path = \"shared\", access = \"read\" } }";
+        format!("[plugins.misbehave]\n{grants}\nconfig = {config}\n")
+    };
+    let world = World::new("[plugins.misbehave]\n", &[("misbehave", &guest("misbehave"))]).await;
+    let file = world.folder.path().join("rules.toml");
+    let shared = world.folder.path().join("shared");
+    let refused = async |count: usize| {
+        let journal = world.wait_for("a refusal", |journal| of_type(journal, "PluginRejected").len() == count).await;
+        of_type(&journal, "PluginRejected")[count - 1]["error"].to_string()
+    };
+    std::fs::create_dir(&shared).unwrap();
+    std::fs::write(&file, rules("{}")).unwrap();
+    world.wait_for_event("RulesReloaded").await;
+    install(&world.plugins(), "misbehave", &plugin("slack"));
+    assert!(refused(1).await.contains("there is neither a webhook nor a token"));
+
+    // Nothing in rules.toml says that a folder came back.
+    std::fs::remove_dir(&shared).unwrap();
+    world.host.reload();
+    assert!(refused(2).await.contains("cannot be opened"));
+    std::fs::create_dir(&shared).unwrap();
+    world.host.reload();
+    assert!(refused(3).await.contains("there is neither a webhook nor a token"));
+
+    std::fs::write(&file, rules("{ webhook = \"https://hooks.slack.com/services/1\" }")).unwrap();
+    world.wait_for("the new build serves", |journal| of_type(journal, "PluginLoaded").len() == 2).await;
+    assert_eq!(world.host.plugins().statuses()[0].hash, Some(sha256(&plugin("slack"))));
     world.host.shutdown().await;
 }
 

@@ -1,10 +1,13 @@
 //! Handlers that run at one time do what they would have done one after the other.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
+use trialbridge::delivery::receipt::Receipt;
+use trialbridge::storage::Key;
 use trialbridge::trials::Request;
 
 use crate::support::{World, guest, of_type};
@@ -110,12 +113,17 @@ fn whatever_the_interleaving_it_equals_the_order_of_the_commits() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
     let config = Config { cases: INTERLEAVINGS, failure_persistence: None, ..Config::default() };
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let conflicts = AtomicU32::new(0);
     TestRunner::new_with_rng(config, rng)
-        .run(&handlers(), |handlers| runtime.block_on(equals_the_order_of_the_commits(handlers)))
+        .run(&handlers(), |handlers| runtime.block_on(equals_the_order_of_the_commits(handlers, &conflicts)))
         .unwrap_or_else(|error| panic!("{error}"));
+    assert!(conflicts.into_inner() > 0, "handlers got into each other's way, or nothing was tried");
 }
 
-async fn equals_the_order_of_the_commits(handlers: Vec<(Vec<Value>, u64)>) -> Result<(), TestCaseError> {
+async fn equals_the_order_of_the_commits(
+    handlers: Vec<(Vec<Value>, u64)>,
+    conflicts: &AtomicU32,
+) -> Result<(), TestCaseError> {
     let world = World::new(RULES, &[("misbehave", &guest("misbehave"))]).await;
     let mut model = Model::default();
     for trial in TRIALS {
@@ -128,11 +136,16 @@ async fn equals_the_order_of_the_commits(handlers: Vec<(Vec<Value>, u64)>) -> Re
         world.host.trials().request(request).await.unwrap();
         model.trials.insert(trial.to_owned(), (STATUSES[0].to_owned(), json!({})));
     }
+    let mut published = Vec::new();
     for (number, (steps, millis)) in handlers.iter().enumerate() {
         let detail = json!({ "do": "transact", "id": format!("h{number}"), "steps": steps, "millis": millis });
-        world.publish("test", "Transact", detail).await;
+        published.push(world.publish("test", "Transact", detail).await);
     }
     world.settle().await;
+    for sequence in published {
+        let receipt = world.storage().get(&Key::Receipt { sequence, ordinal: 0 }).unwrap().unwrap();
+        conflicts.fetch_add(Receipt::decode(&receipt.value).unwrap().conflicts, Ordering::Relaxed);
+    }
 
     // Events have their places in the journal by commit, so theirs is the order in which the handlers have gone.
     let transacted = of_type(&world.journal(), "Transacted");

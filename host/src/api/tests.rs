@@ -84,7 +84,7 @@ impl World {
         let trials = Arc::new(Trials::new(bus.clone()));
         trials.replace_types(config.trials);
         let plugins = Registry::default();
-        plugins.note("broken", Some("it is no component".to_owned()));
+        plugins.refuse("broken", "it is no component", &[]);
         let status = reload::Status { file: "rules.toml".into(), reloaded_at: START, error: None };
         let context = Context {
             trials,

@@ -56,6 +56,13 @@ pub struct AwsSignature {
     pub session_token: Option<Secret>,
 }
 
+impl AwsSignature {
+    /// The credentials.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        [&self.access_key_id, &self.secret_access_key].into_iter().chain(self.session_token.as_ref())
+    }
+}
+
 impl Destination {
     /// A destination under the terms that hold unless others are said.
     pub(super) fn new(origin: Origin, path: PathPrefix) -> Self {
@@ -89,10 +96,7 @@ impl Destination {
 
     /// Every secret of it, the signature's among them.
     pub fn all_secrets(&self) -> impl Iterator<Item = &Secret> {
-        let signature = self.sign.iter().flat_map(|sign| {
-            [&sign.access_key_id, &sign.secret_access_key].into_iter().chain(sign.session_token.as_ref())
-        });
-        self.secrets.iter().chain(signature)
+        self.secrets.iter().chain(self.sign.iter().flat_map(AwsSignature::secrets))
     }
 }
 

@@ -118,7 +118,7 @@ pub fn is_plugin_id(text: &str) -> bool {
 enum Outside {
     /// They are read, and those that are missing are mistakes.
     Read,
-    /// They are taken for empty, by somebody who does not use them.
+    /// They are not looked at, by somebody who sends nothing: a URL of a destination that may receive it stands in for a secret.
     Ignored,
 }
 
@@ -137,13 +137,14 @@ impl Config {
         Self::load_with(path, data, Outside::Read)
     }
 
-    /// Reads the rules of the file at `path` and no secrets, so that rules can be tried where the secrets are not.
+    /// Reads the file at `path` and no secrets, so that it can be used where the secrets are not, and where nothing is sent. The URL of
+    /// the first destination that may receive a secret stands in for it.
     ///
     /// # Errors
     ///
     /// Those of [`Config::load`], but for what is wrong with secrets and certificates.
-    pub fn load_rules(path: &Path) -> Result<Arc<RuleSet>, Diagnostics> {
-        Self::load_with(path, Path::new("data"), Outside::Ignored).map(|config| config.rules)
+    pub fn load_without_secrets(path: &Path, data: &Path) -> Result<Self, Diagnostics> {
+        Self::load_with(path, data, Outside::Ignored)
     }
 
     /// Whether it has secrets or certificates in it, which can change without the file.

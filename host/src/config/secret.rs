@@ -12,6 +12,8 @@ const MAX_SECRET: usize = 64 * 1024;
 pub struct Secret {
     name: String,
     value: Arc<str>,
+    /// Whether the value is made up.
+    stand_in: bool,
 }
 
 /// Where the value of a secret is.
@@ -26,7 +28,17 @@ pub(super) enum Source {
 impl Secret {
     /// A secret.
     pub fn new(name: impl Into<String>, value: impl Into<Arc<str>>) -> Self {
-        Self { name: name.into(), value: value.into() }
+        Self { name: name.into(), value: value.into(), stand_in: false }
+    }
+
+    /// What stands in for a secret that is not read, where nothing is sent.
+    pub(super) fn stand_in(name: impl Into<String>, value: impl Into<Arc<str>>) -> Self {
+        Self { stand_in: true, ..Self::new(name, value) }
+    }
+
+    /// Whether it is no secret but stands in for one.
+    pub fn is_stand_in(&self) -> bool {
+        self.stand_in
     }
 
     /// What it is called.

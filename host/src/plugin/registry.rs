@@ -45,7 +45,7 @@ pub struct Status {
     pub loaded_at: Option<Timestamp>,
     /// Why the newest file does not serve; the one before it still does if the state is ACTIVE.
     pub error: Option<String>,
-    /// The lines of rules.toml that would grant what it needs, if it is UNUSED.
+    /// The lines of rules.toml that would grant what it needs, if it is UNUSED or HELD, or what its newest file needs that is held.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<String>,
 }
@@ -58,6 +58,8 @@ pub enum State {
     Active,
     /// Its file cannot be used, and there was none before that could. Its deliveries wait.
     Rejected,
+    /// Its file needs grants that rules.toml does not have, and there was none before that could be used. Its deliveries wait.
+    Held,
     /// Its file was removed. Its deliveries wait.
     Removed,
     /// Its file is good, but rules.toml does not name it, and it needs grants.
@@ -129,18 +131,23 @@ impl Registry {
         let mut statuses = self.locked();
         for (id, plugin) in &plugins {
             let compiled = plugin.compiled();
-            let before = statuses.get(id).filter(|before| before.hash.as_ref() == Some(&compiled.hash));
-            let status = Status {
-                loaded_at: before.filter(|before| before.state == State::Active).map_or(Some(now), |b| b.loaded_at),
-                error: before.and_then(|before| before.error.clone()),
-                ..Status::of(id, State::Active, compiled)
+            let before = statuses
+                .get(id)
+                .filter(|before| before.state == State::Active && before.hash.as_ref() == Some(&compiled.hash));
+            let fresh = Status { loaded_at: Some(now), ..Status::of(id, State::Active, compiled) };
+            // What is said of a newer file that does not serve stays said.
+            let status = match before {
+                Some(Status { loaded_at, error, needs, .. }) => {
+                    Status { loaded_at: *loaded_at, error: error.clone(), needs: needs.clone(), ..fresh }
+                }
+                None => fresh,
             };
             statuses.insert(id.clone(), status);
         }
         for (id, status) in statuses.iter_mut() {
             if status.state == State::Active && !plugins.contains_key(id) {
                 status.state = State::Removed;
-                status.error = None;
+                (status.error, status.needs) = (None, Vec::new());
             }
         }
         drop(statuses);
@@ -160,22 +167,22 @@ impl Registry {
         }
     }
 
-    /// Says why the newest file of a plugin does not serve; `None` when that is over.
-    pub fn note(&self, id: &str, error: Option<String>) {
-        let mut statuses = self.locked();
-        match (statuses.get_mut(id), error) {
-            (Some(status), error) => {
-                status.error = error;
-                if status.state != State::Active {
-                    status.state = State::Rejected;
-                    status.needs.clear();
-                }
-            }
-            (None, Some(error)) => {
-                statuses.insert(id.to_owned(), Status { error: Some(error), ..Status::new(id, State::Rejected) });
-            }
-            (None, None) => {}
+    /// Says that the newest file of a plugin serves.
+    pub fn accept(&self, id: &str) {
+        if let Some(status) = self.locked().get_mut(id) {
+            (status.error, status.needs) = (None, Vec::new());
         }
+    }
+
+    /// Says why the newest file of a plugin does not serve, and which lines would grant what it needs, if it is held for that.
+    pub fn refuse(&self, id: &str, error: &str, needs: &[String]) {
+        let mut statuses = self.locked();
+        let state = if needs.is_empty() { State::Rejected } else { State::Held };
+        let status = statuses.entry(id.to_owned()).or_insert_with(|| Status::new(id, state));
+        if status.state != State::Active {
+            status.state = state;
+        }
+        (status.error, status.needs) = (Some(error.to_owned()), needs.to_vec());
     }
 
     /// Says that a plugin's file is there, and that nothing uses it.
@@ -186,7 +193,8 @@ impl Registry {
     /// Forgets a plugin that does not serve and whose file is gone.
     pub fn forget(&self, id: &str) {
         let mut statuses = self.locked();
-        if statuses.get(id).is_some_and(|status| matches!(status.state, State::Rejected | State::Unused)) {
+        if statuses.get(id).is_some_and(|status| matches!(status.state, State::Rejected | State::Held | State::Unused))
+        {
             statuses.remove(id);
         }
     }

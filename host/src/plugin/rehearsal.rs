@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-pub use super::capability::recorded::{Exchange, Request, Response, Sent};
+pub use super::capability::recorded::{Destinations, Exchange, Request, Response, Sent};
 
 use super::capability::recorded::Recorded;
 use super::egress::Requests;
@@ -26,10 +26,10 @@ pub struct Rehearsal {
 
 impl Plugin {
     /// Runs the handler on one event, in an instance of its own. Its requests go nowhere: they are answered with what was recorded,
-    /// and fail if nothing was.
-    pub async fn rehearse(&self, call: Call, recorded: Vec<Exchange>) -> Rehearsal {
+    /// and fail if nothing was. Which of them are answered, `destinations` says.
+    pub async fn rehearse(&self, call: Call, recorded: Vec<Exchange>, destinations: Destinations) -> Rehearsal {
         let sent = Arc::new(Mutex::new(Vec::new()));
-        let recorded = Recorded::new(recorded, sent.clone(), !self.settings.grants.http.is_empty());
+        let recorded = Recorded::new(recorded, sent.clone(), self.egress.clone(), destinations);
         let mut instance =
             match Instance::new(&self.id, &self.compiled, &self.settings, &self.egress, &self.runtime).await {
                 Ok(instance) => instance,

@@ -1,25 +1,29 @@
 //! Whether a plugin's file is believed to be what it says.
 
+use std::collections::BTreeSet;
+
 use minisign_verify::{PublicKey, Signature};
 
-use super::compiled::{LoadError, hash};
+use super::compiled::LoadError;
 use crate::config::Trust;
 
-/// Checks a file's bytes, and the texts of the signatures that lie beside it.
+/// Those of the keys which have signed a file: its bytes, and the texts of the signatures that lie beside it.
+pub(crate) fn signers(trust: &Trust, bytes: &[u8], signatures: &[String]) -> BTreeSet<String> {
+    let signatures: Vec<Signature> = signatures.iter().filter_map(|text| Signature::decode(text).ok()).collect();
+    let signed = |key: &PublicKey| signatures.iter().any(|signature| key.verify(bytes, signature, false).is_ok());
+    let signed = |key: &&String| PublicKey::from_base64(key).is_ok_and(|key| signed(&key));
+    trust.keys.iter().filter(signed).cloned().collect()
+}
+
+/// Checks the hash of a file that these keys have signed.
 ///
 /// # Errors
 ///
 /// [`LoadError::Untrusted`], which says what is missing.
-pub(crate) fn check(id: &str, trust: &Trust, bytes: &[u8], signatures: &[String]) -> Result<(), LoadError> {
-    let hash = hash(bytes);
-    if trust.sha256.contains(&hash) {
-        return Ok(());
-    }
-    let keys = trust.keys.iter().filter_map(|key| PublicKey::from_base64(key).ok());
-    let signatures: Vec<Signature> = signatures.iter().filter_map(|text| Signature::decode(text).ok()).collect();
-    let signed = |key: &PublicKey| signatures.iter().any(|signature| key.verify(bytes, signature, false).is_ok());
-    let signed = keys.filter(signed).count();
-    if !trust.keys.is_empty() && signed >= trust.required as usize {
+pub(crate) fn check(id: &str, trust: &Trust, hash: &str, signers: &BTreeSet<String>) -> Result<(), LoadError> {
+    let signed = trust.keys.iter().filter(|key| signers.contains(*key)).count();
+    let enough = !trust.keys.is_empty() && signed >= trust.required as usize;
+    if enough || trust.sha256.iter().any(|listed| listed == hash) {
         return Ok(());
     }
     let found = match (trust.keys.len(), trust.sha256.len()) {
@@ -27,14 +31,18 @@ pub(crate) fn check(id: &str, trust: &Trust, bytes: &[u8], signatures: &[String]
         (0, _) => "its hash is not listed".to_owned(),
         (keys, _) => format!("{signed} of {keys} keys have signed it, and {} must", trust.required),
     };
-    Err(LoadError::Untrusted { id: id.to_owned(), found, hash })
+    Err(LoadError::Untrusted { id: id.to_owned(), found, hash: hash.to_owned() })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::check;
+    use super::{LoadError, signers};
     use crate::config::Trust;
     use crate::plugin::hash;
+
+    fn check(id: &str, trust: &Trust, bytes: &[u8], signatures: &[String]) -> Result<(), LoadError> {
+        super::check(id, trust, &hash(bytes), &signers(trust, bytes, signatures))
+    }
 
     // Made by minisign 0.11 for a file that says `plugin`, with two keys.
     const KEYS: [&str; 2] = [

@@ -16,7 +16,7 @@ pub struct Usage {
     pub cpu: Duration,
     /// The memory that the instance has had at most, in bytes.
     pub memory: u64,
-    /// The requests that left the daemon.
+    /// The requests that left the daemon, in the order in which they began.
     pub requests: Vec<Sent>,
     /// The commands that were run.
     pub commands: Vec<Ran>,
@@ -30,13 +30,14 @@ pub struct Sent {
     pub method: String,
     /// Scheme, host and port.
     pub destination: String,
-    /// The status of the answer, or why there is none.
+    /// The status of the answer, or why there is none: `not finished` if the call was over before it came, and nobody knows whether the
+    /// request was received.
     pub outcome: Result<u16, String>,
     /// How many bytes the body of the request had, with its secrets.
     pub request_bytes: usize,
     /// How many bytes the body of the answer had.
     pub response_bytes: usize,
-    /// The secrets that were put in, by name.
+    /// The secrets that were put in, and those that it was signed with, by name.
     pub secrets: Vec<String>,
 }
 

@@ -1,14 +1,12 @@
 //! From files to what can be put in force.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Paths, plugin_id};
-use crate::clock::{SystemClock, Timestamp};
-use crate::config::{Access, Config, Diagnostics, Trust};
-use crate::plugin::{Compiled, LoadError, Plugin, Registry, Runtime, Status, trust};
-use crate::storage::memory::MemoryStorage;
+use super::Paths;
+use super::files::{self, File};
+use crate::config::{Access, Config};
+use crate::plugin::{Compiled, LoadError, Plugin, Runtime, Status, trust};
 
 /// What became of a file.
 #[derive(Debug)]
@@ -38,6 +36,8 @@ pub(super) enum Change {
         id: String,
         /// Why.
         error: String,
+        /// The lines that would grant what it needs, if it is held for that.
+        needs: Vec<String>,
     },
     /// A plugin's file was added or replaced by a good one that nothing uses.
     PluginUnused(Status),
@@ -58,20 +58,20 @@ pub(super) struct Builder {
     config_text: Option<String>,
     /// Why what was last looked at could not be put in force, if so.
     rejected: Option<String>,
-    /// The hash of each plugin's file and of its signatures when they were last looked at.
-    seen: BTreeMap<String, String>,
+    /// The last look at each plugin's file.
+    looks: BTreeMap<String, Look>,
     /// The plugins that can be put in force.
     plugins: BTreeMap<String, Arc<Plugin>>,
+    /// Who is known to have signed the files that serve, by the files' hashes: the files may be gone when trust is tightened.
+    signers: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// What `check` finds.
-pub struct Checked {
-    /// rules.toml, or what is wrong with it.
-    pub config: Result<Config, Diagnostics>,
-    /// The plugins; those with an error would not be put in force.
-    pub plugins: Vec<Status>,
-    /// What is allowed, and probably not meant.
-    pub warnings: Vec<String>,
+/// A look at a plugin's file.
+struct Look {
+    /// The hashes of the file and of its signatures; nothing if they are to be looked at again, the same or not.
+    content: Option<String>,
+    /// Whether what was found serves.
+    serves: bool,
 }
 
 impl Change {
@@ -81,11 +81,28 @@ impl Change {
     }
 }
 
+impl From<(String, LoadError)> for Change {
+    fn from((id, error): (String, LoadError)) -> Self {
+        let message = error.to_string();
+        let needs = if let LoadError::Needs { lines, .. } = error { lines } else { Vec::new() };
+        Self::PluginRejected { id, error: message, needs }
+    }
+}
+
 impl Builder {
     /// A builder that starts with `config` and no plugins.
     pub(super) fn new(paths: Paths, runtime: Arc<Runtime>, config: Config) -> Self {
         let config_text = std::fs::read_to_string(&paths.config).ok();
-        Self { paths, runtime, config, config_text, rejected: None, seen: BTreeMap::new(), plugins: BTreeMap::new() }
+        Self {
+            paths,
+            runtime,
+            config,
+            config_text,
+            rejected: None,
+            looks: BTreeMap::new(),
+            plugins: BTreeMap::new(),
+            signers: BTreeMap::new(),
+        }
     }
 
     pub(super) fn paths(&self) -> &Paths {
@@ -98,6 +115,19 @@ impl Builder {
 
     pub(super) fn plugins(&self) -> BTreeMap<String, Arc<Plugin>> {
         self.plugins.clone()
+    }
+
+    /// Whether there is a file of a plugin, good or not.
+    pub(super) fn has_file(&self, id: &str) -> bool {
+        self.looks.contains_key(id)
+    }
+
+    /// Has the next look at the plugins look at every file that does not serve, also where it is the same: what it was refused for
+    /// may be otherwise now.
+    pub(super) fn look_again(&mut self) {
+        for look in self.looks.values_mut().filter(|look| !look.serves) {
+            look.content = None;
+        }
     }
 
     /// Reads rules.toml, if it or the secrets it names changed since the last look, and rebuilds the plugins whose settings it
@@ -120,44 +150,86 @@ impl Builder {
         }
         self.rejected = prepared.as_ref().err().cloned();
         (self.config, self.plugins) = prepared?;
-        // Files that were refused for a grant may be good now.
-        self.seen.retain(|id, _| self.plugins.contains_key(id));
+        for (id, look) in &mut self.looks {
+            look.serves &= self.plugins.contains_key(id);
+        }
+        self.look_again();
         Ok(Some(self.config.rules.rules().len()))
     }
 
     /// What rules.toml says now, and the plugins that serve under it.
-    async fn prepare(&self) -> Result<(Config, BTreeMap<String, Arc<Plugin>>), String> {
+    async fn prepare(&mut self) -> Result<(Config, BTreeMap<String, Arc<Plugin>>), String> {
         let config = Config::load(&self.paths.config, &self.paths.data).map_err(|error| error.to_string())?;
         make_folders(&config).map_err(|error| error.to_string())?;
         let mut plugins = BTreeMap::new();
-        for (id, plugin) in &self.plugins {
-            if let Some(trust) = config.trust(id)
-                && config.trust(id) != self.config.trust(id)
-            {
-                self.still_trusted(id, trust, &plugin.compiled().hash)?;
-            }
-            match self.with_settings(id, plugin.compiled().clone(), &config).await {
+        for (id, plugin) in self.plugins() {
+            let error = match self.still_serving(&id, &plugin, &config).await {
                 Ok(rebuilt) => {
-                    plugins.insert(id.clone(), rebuilt);
+                    plugins.insert(id, rebuilt);
+                    continue;
                 }
                 // The next look at its file says that it is not used.
-                Err(LoadError::Needs { .. }) if !names(&config, id) => {}
-                Err(error) => return Err(format!("the plugin {id} serves and could not any more: {error}")),
+                Err(LoadError::Needs { .. }) if !names(&config, &id) => continue,
+                Err(error) => error,
+            };
+            // Without a file it will be removed by the next look at the files.
+            if let Some(successor) = self.successor(&id, &plugin, error, &config).await? {
+                plugins.insert(id, successor);
             }
         }
         Ok((config, plugins))
     }
 
-    /// Whether a plugin that serves may go on under other rules of trust. A file that was replaced meanwhile is looked at afterwards.
-    fn still_trusted(&self, id: &str, trust: &Trust, serving: &str) -> Result<(), String> {
-        let files = files(&self.paths.plugins).map_err(|error| error.to_string())?;
-        let file = files.into_iter().find(|(found, _)| found == id);
-        let Some((_, Ok(File { bytes, signatures }))) = file else { return Ok(()) };
-        if crate::plugin::hash(&bytes) != serving {
-            return Ok(());
+    /// A plugin that serves, under another configuration.
+    async fn still_serving(&mut self, id: &str, plugin: &Plugin, config: &Config) -> Result<Arc<Plugin>, LoadError> {
+        let rebuilt = self.with_settings(id, plugin.compiled().clone(), config).await?;
+        let Some(trust) = config.trust(id) else { return Ok(rebuilt) };
+        let hash = &plugin.compiled().hash;
+        let known = self.signers.entry(hash.clone()).or_default();
+        if trust::check(id, trust, hash, known).is_err()
+            && let Ok(Some(File { bytes, signatures })) = files::read_one(&self.paths.plugins, id)
+            && crate::plugin::hash(&bytes) == *hash
+        {
+            known.extend(trust::signers(trust, &bytes, &signatures));
         }
-        trust::check(id, trust, &bytes, &signatures)
-            .map_err(|error| format!("the plugin {id} serves and could not any more: {error}"))
+        trust::check(id, trust, hash, known).map(|()| rebuilt)
+    }
+
+    /// What takes the place of a plugin that cannot serve under another configuration, because of `error`: the file that lies there
+    /// meanwhile may have waited for this very change. `None` if there is no file any more.
+    async fn successor(
+        &mut self,
+        id: &str,
+        serving: &Plugin,
+        error: LoadError,
+        config: &Config,
+    ) -> Result<Option<Arc<Plugin>>, String> {
+        let refused = |more: String| format!("the plugin {id} serves and could not any more: {error}{more}");
+        let file = match files::read_one(&self.paths.plugins, id) {
+            Ok(Some(file)) => file,
+            Ok(None) => return Ok(None),
+            Err(error) => return Err(refused(format!("; and its file cannot be read: {error}"))),
+        };
+        let hash = crate::plugin::hash(&file.bytes);
+        if hash == serving.compiled().hash {
+            return Err(refused(String::new()));
+        }
+        let built = async {
+            self.check_trust(id, config, &hash, &file)?;
+            let compiled = Arc::new(Compiled::new(file.bytes, &self.runtime).await?);
+            self.with_settings(id, compiled, config).await
+        };
+        let built = built.await;
+        built.map(Some).map_err(|error| refused(format!("; nor can the file that lies there now: {error}")))
+    }
+
+    /// Whether a file is believed. Remembers who has signed it.
+    fn check_trust(&mut self, id: &str, config: &Config, hash: &str, file: &File) -> Result<(), LoadError> {
+        let Some(trust) = config.trust(id) else { return Ok(()) };
+        let signers = trust::signers(trust, &file.bytes, &file.signatures);
+        let checked = trust::check(id, trust, hash, &signers);
+        self.signers.entry(hash.to_owned()).or_default().extend(signers);
+        checked
     }
 
     /// Makes the folders that the configuration speaks of.
@@ -167,7 +239,7 @@ impl Builder {
 
     /// Reads the plugins' files, and builds those that changed since the last look.
     pub(super) async fn look_at_plugins(&mut self) -> Vec<Change> {
-        let files = match files(&self.paths.plugins) {
+        let files = match files::read_all(&self.paths.plugins) {
             Ok(files) => files,
             Err(error) => {
                 tracing::error!(%error, folder = %self.paths.plugins.display(), "the plugins cannot be listed");
@@ -175,29 +247,29 @@ impl Builder {
             }
         };
         let mut changes = Vec::new();
-        let gone: Vec<String> = self.seen.keys().filter(|id| !files.contains_key(*id)).cloned().collect();
+        let gone: Vec<String> = self.looks.keys().filter(|id| !files.contains_key(*id)).cloned().collect();
         for id in gone {
-            self.seen.remove(&id);
+            self.looks.remove(&id);
             self.plugins.remove(&id);
             changes.push(Change::PluginRemoved { id });
         }
         let mut builds = Vec::new();
         for (id, file) in files {
-            let File { bytes, signatures } = match file {
+            let look = self.looks.entry(id.clone()).or_insert(Look { content: None, serves: false });
+            let file = match file {
                 Ok(file) => file,
                 Err(error) => {
-                    changes.push(Change::PluginRejected { id, error: error.to_string() });
+                    *look = Look { content: None, serves: false };
+                    changes.push(Change::PluginRejected { id, error: error.to_string(), needs: Vec::new() });
                     continue;
                 }
             };
-            let hash = crate::plugin::hash(&bytes);
-            let look = format!("{hash} {}", crate::plugin::hash(signatures.concat().as_bytes()));
-            if self.seen.get(&id) != Some(&look) {
-                self.seen.insert(id.clone(), look);
-                if let Some(trust) = self.config.trust(&id)
-                    && let Err(error) = trust::check(&id, trust, &bytes, &signatures)
-                {
-                    changes.push(Change::PluginRejected { id, error: error.to_string() });
+            let hash = crate::plugin::hash(&file.bytes);
+            let content = Some(format!("{hash} {}", crate::plugin::hash(file.signatures.concat().as_bytes())));
+            if look.content != content {
+                *look = Look { content, serves: false };
+                if let Err(error) = self.check_trust(&id, &self.config.clone(), &hash, &file) {
+                    changes.push((id, error).into());
                     continue;
                 }
                 let runtime = self.runtime.clone();
@@ -205,7 +277,7 @@ impl Builder {
                 builds.push(async move {
                     let compiled = match known.filter(|known| known.hash == hash) {
                         Some(known) => Ok(known),
-                        None => Compiled::new(bytes, &runtime).await.map(Arc::new),
+                        None => Compiled::new(file.bytes, &runtime).await.map(Arc::new),
                     };
                     (id, compiled)
                 });
@@ -215,7 +287,7 @@ impl Builder {
             let compiled = match compiled {
                 Ok(compiled) => compiled,
                 Err(error) => {
-                    changes.push(Change::PluginRejected { id, error: error.to_string() });
+                    changes.push((id, error).into());
                     continue;
                 }
             };
@@ -223,6 +295,9 @@ impl Builder {
                 Ok(plugin) => {
                     let (hash, version) = (compiled.hash.clone(), compiled.version().to_owned());
                     self.plugins.insert(id.clone(), plugin);
+                    if let Some(look) = self.looks.get_mut(&id) {
+                        look.serves = true;
+                    }
                     Change::Plugin { id, hash, version }
                 }
                 Err(LoadError::Needs { lines: needs, .. })
@@ -230,9 +305,11 @@ impl Builder {
                 {
                     Change::PluginUnused(Status::unused(&id, &compiled, needs))
                 }
-                Err(error) => Change::PluginRejected { id, error: error.to_string() },
+                Err(error) => (id, error).into(),
             });
         }
+        let serving = |hash: &String| self.plugins.values().any(|plugin| plugin.compiled().hash == *hash);
+        self.signers.retain(|hash, _| serving(hash));
         changes
     }
 
@@ -262,63 +339,6 @@ fn names(config: &Config, id: &str) -> bool {
     config.plugins.contains_key(id) || targets.any(|target| target.plugin == id)
 }
 
-/// Reads rules.toml and every plugin as a start would, and says what is wrong. Starts and changes nothing, but makes the folders
-/// that plugins are granted for writing.
-pub async fn check(config: &Path, plugins: &Path, data: &Path) -> anyhow::Result<Checked> {
-    let loaded = match Config::load(config, data) {
-        Ok(loaded) => loaded,
-        Err(diagnostics) => {
-            let warnings = vec!["the plugins were not looked at, because their grants cannot be read".to_owned()];
-            return Ok(Checked { config: Err(diagnostics), plugins: Vec::new(), warnings });
-        }
-    };
-    let runtime = Runtime::new(Arc::new(MemoryStorage::new()), Arc::new(SystemClock::default()))?;
-    let paths = Paths { config: config.to_owned(), plugins: plugins.to_owned(), data: data.to_owned() };
-    let mut builder = Builder::new(paths, runtime, loaded);
-    builder.make_folders()?;
-    let changes = builder.look_at_plugins().await;
-    let registry = Registry::default();
-    registry.replace(builder.plugins(), Timestamp::default());
-    for change in changes {
-        match change {
-            Change::PluginRejected { id, error } => registry.note(&id, Some(error)),
-            Change::PluginUnused(status) => registry.note_unused(status),
-            _ => {}
-        }
-    }
-    let emits = |plugin: &str| -> Vec<&str> {
-        let settings = builder.config.plugins.get(plugin);
-        settings.into_iter().flat_map(|settings| &settings.grants.emit).map(String::as_str).collect()
-    };
-    let mut warnings = absent_plugins(&builder, plugins);
-    warnings.extend(builder.config.rules.lint(emits).into_iter().map(|warning| {
-        let rule = warning.rule.map(|name| format!("rule `{name}`: ")).unwrap_or_default();
-        format!("{rule}{}; {}", warning.message, warning.help)
-    }));
-    Ok(Checked { config: Ok(builder.config), plugins: registry.statuses(), warnings })
-}
-
-/// What rules.toml says of plugins that have no file.
-fn absent_plugins(builder: &Builder, folder: &Path) -> Vec<String> {
-    let absent = |id: &str| !builder.seen.contains_key(id);
-    let mut warnings = Vec::new();
-    for rule in builder.config.rules.rules().iter().filter(|rule| rule.enabled) {
-        for target in rule.targets.iter().filter(|target| absent(&target.plugin)) {
-            let file = folder.join(format!("{}.wasm", target.plugin));
-            warnings.push(format!(
-                "rule `{}` names the plugin `{}`, but there is no {}; its deliveries will wait",
-                rule.name,
-                target.plugin,
-                file.display()
-            ));
-        }
-    }
-    for id in builder.config.plugins.keys().filter(|id| absent(id)) {
-        warnings.push(format!("[plugins.{id}] has grants, but there is no {id}.wasm in {}", folder.display()));
-    }
-    warnings
-}
-
 /// Makes the folders that plugins may write to and the one of the stacks, before any plugin that only reads them is loaded.
 fn make_folders(config: &Config) -> Result<(), LoadError> {
     let writable = config.plugins.values().flat_map(|plugin| &plugin.grants.folders);
@@ -333,38 +353,4 @@ fn make_folders(config: &Config) -> Result<(), LoadError> {
         })?;
     }
     Ok(())
-}
-
-/// A plugin's file, and what lies beside it.
-struct File {
-    bytes: Vec<u8>,
-    /// The texts of its signatures.
-    signatures: Vec<String>,
-}
-
-type Files = BTreeMap<String, std::io::Result<File>>;
-
-/// The plugins' files, by id.
-fn files(folder: &Path) -> std::io::Result<Files> {
-    let paths = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
-    let mut files = Files::new();
-    for path in &paths {
-        if let Some(id) = plugin_id(path)
-            && path.is_file()
-        {
-            let signatures = paths.iter().filter(|other| is_signature(other, &id));
-            let signatures = signatures.filter_map(|path| std::fs::read_to_string(path).ok()).collect();
-            files.insert(id, std::fs::read(path).map(|bytes| File { bytes, signatures }));
-        } else if path.extension().is_some_and(|extension| extension == "wasm") {
-            tracing::warn!(file = %path.display(), "not a plugin: its name is not of a-z, 0-9 and -");
-        }
-    }
-    Ok(files)
-}
-
-/// Whether a file is called `ID.wasm.minisig` or `ID.wasm.ANYTHING.minisig`.
-fn is_signature(path: &Path, id: &str) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str());
-    let rest = name.and_then(|name| name.strip_prefix(id)?.strip_prefix(".wasm.")?.strip_suffix("minisig"));
-    rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }

@@ -5,9 +5,11 @@
 //! on. Calls that run finish on the version they began with.
 
 mod build;
+mod check;
+mod files;
 mod watch;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -19,7 +21,7 @@ use serde_json::json;
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
-pub use self::build::{Checked, check};
+pub use self::check::{Checked, check};
 pub use self::watch::files as watch_files;
 
 use self::build::{Builder, Change};
@@ -160,7 +162,7 @@ impl Reloader {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = changed.notified() => {}
-                () = self.handle.0.wanted.notified() => {}
+                () = self.handle.0.wanted.notified() => self.builder.look_again(),
             }
             self.reload().await;
         }
@@ -212,7 +214,12 @@ impl Reloader {
                 Change::Plugin { id, hash, version } => {
                     ("PluginLoaded", json!({ "plugin": id, "hash": hash, "version": version }))
                 }
-                Change::PluginRejected { id, error } => ("PluginRejected", json!({ "plugin": id, "error": error })),
+                Change::PluginRejected { id, error, needs } if needs.is_empty() => {
+                    ("PluginRejected", json!({ "plugin": id, "error": error }))
+                }
+                Change::PluginRejected { id, error, needs } => {
+                    ("PluginRejected", json!({ "plugin": id, "error": error, "needs": needs }))
+                }
                 Change::PluginUnused(_) => continue,
                 Change::PluginRemoved { id } => ("PluginRemoved", json!({ "plugin": id })),
             };
@@ -244,12 +251,12 @@ impl Reloader {
             Change::Plugin { id, hash, version } => {
                 tracing::info!(plugin = id, hash = &hash[..12], version, "the plugin serves");
                 metrics.plugin_load(Reload::InForce);
-                plugins.note(id, None);
+                plugins.accept(id);
             }
-            Change::PluginRejected { id, error } => {
+            Change::PluginRejected { id, error, needs } => {
                 tracing::error!(plugin = id, error, "the plugin's file is not put in force");
                 metrics.plugin_load(Reload::Rejected);
-                plugins.note(id, Some(error.clone()));
+                plugins.refuse(id, error, needs);
             }
             Change::PluginUnused(status) => {
                 let needs = status.needs.join("; ");
@@ -262,11 +269,4 @@ impl Reloader {
             }
         }
     }
-}
-
-/// The id of the plugin that a path is the file of: the stem of `*.wasm`, if it can be an id.
-fn plugin_id(path: &Path) -> Option<String> {
-    let stem = path.file_stem()?.to_str()?;
-    let is_wasm = path.extension().is_some_and(|extension| extension == "wasm");
-    (is_wasm && crate::config::is_plugin_id(stem)).then(|| stem.to_owned())
 }

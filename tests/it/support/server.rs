@@ -1,6 +1,6 @@
 //! A server that plugins talk to, over HTTP or HTTPS, and that remembers what it was asked.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -64,7 +64,12 @@ impl Seen {
 impl Server {
     /// A server for HTTP.
     pub(crate) async fn http() -> Self {
-        Self::start(None, Box::new(|_| None)).await
+        Self::start(Ipv4Addr::LOCALHOST.into(), None, Box::new(|_| None)).await
+    }
+
+    /// The same, where `[::1]` is.
+    pub(crate) async fn http_on_ipv6() -> Self {
+        Self::start(Ipv6Addr::LOCALHOST.into(), None, Box::new(|_| None)).await
     }
 
     /// A server for HTTPS whose certificate is for `names`, and the certificate, in PEM, of the authority that vouches for it.
@@ -86,7 +91,7 @@ impl Server {
         let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let config = config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key).unwrap();
-        (Self::start(Some(TlsAcceptor::from(Arc::new(config))), answer).await, pem)
+        (Self::start(Ipv4Addr::LOCALHOST.into(), Some(TlsAcceptor::from(Arc::new(config))), answer).await, pem)
     }
 
     /// What it was asked so far.
@@ -104,8 +109,8 @@ impl Server {
         self.state.most_held.load(Ordering::SeqCst)
     }
 
-    async fn start(tls: Option<TlsAcceptor>, answer: Answer) -> Self {
-        let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
+    async fn start(address: IpAddr, tls: Option<TlsAcceptor>, answer: Answer) -> Self {
+        let listener = TcpListener::bind(SocketAddr::from((address, 0))).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let state = Arc::new(State {
             answer,

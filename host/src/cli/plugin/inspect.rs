@@ -49,7 +49,8 @@ impl Inspect {
     fn grants(&self, id: &str) -> Result<(Option<PathBuf>, Grants), Failure> {
         let here = || Some(PathBuf::from("rules.toml")).filter(|file| file.is_file());
         let Some(file) = self.config.clone().or_else(here) else { return Ok((None, Grants::default())) };
-        let config = Config::load(&file, Path::new("data")).map_err(|error| Failure::Usage(error.to_string()))?;
+        let config = Config::load_without_secrets(&file, Path::new("data"))
+            .map_err(|error| Failure::Usage(error.to_string()))?;
         Ok((Some(file), config.plugins.get(id).map(|settings| settings.grants.clone()).unwrap_or_default()))
     }
 }

@@ -77,7 +77,17 @@ fn row(plugin: &Value) -> Vec<String> {
         Value::Null => not_used(&needs),
         error => format!("error: {}", text(error)),
     };
-    vec![field("id"), field("state"), field("version"), hash, remark]
+    vec![field("id"), state(plugin), field("version"), hash, remark]
+}
+
+/// Whether a plugin serves, and what became of a newer build if it is not that.
+fn state(plugin: &Value) -> String {
+    let state = text(&plugin["state"]);
+    match (state.as_str(), &plugin["error"]) {
+        ("ACTIVE", Value::String(_)) if plugin["needs"].is_array() => "ACTIVE, new build HELD".to_owned(),
+        ("ACTIVE", Value::String(_)) => "ACTIVE, new build REJECTED".to_owned(),
+        _ => state,
+    }
 }
 
 /// What to say of a plugin that rules.toml does not name.
@@ -100,4 +110,24 @@ fn id_of(file: &Path, said: Option<&str>) -> Result<String, Failure> {
 /// The bytes of a file that an argument names.
 fn read(file: &Path, argument: &str) -> Result<Vec<u8>, Failure> {
     std::fs::read(file).map_err(|error| Failure::Usage(format!("{argument}: cannot read {}: {error}", file.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::state;
+
+    #[test]
+    fn a_newer_build_that_does_not_serve_shows_beside_the_one_that_does() {
+        for (plugin, shown) in [
+            (json!({ "state": "ACTIVE", "error": null }), "ACTIVE"),
+            (json!({ "state": "ACTIVE", "error": "damaged" }), "ACTIVE, new build REJECTED"),
+            (json!({ "state": "ACTIVE", "error": "it needs", "needs": ["kv = {}"] }), "ACTIVE, new build HELD"),
+            (json!({ "state": "HELD", "error": "it needs", "needs": ["kv = {}"] }), "HELD"),
+            (json!({ "state": "UNUSED", "error": null, "needs": ["kv = {}"] }), "UNUSED"),
+        ] {
+            assert_eq!(state(&plugin), shown, "{plugin}");
+        }
+    }
 }

@@ -99,7 +99,10 @@ pub(super) fn settings(
 ) -> Result<(PluginSettings, Vec<String>), Failure> {
     let usage = |error: &dyn ToString| Failure::Usage(error.to_string());
     let (mut config, lines) = match config {
-        Some(file) => (Config::load(file, Path::new("data")).map_err(|error| usage(&error))?, Vec::new()),
+        Some(file) => {
+            let config = Config::load_without_secrets(file, Path::new("data"));
+            (config.map_err(|error| usage(&error))?, Vec::new())
+        }
         None => {
             let lines = compiled.needed_grants(&scratch.to_string_lossy(), RECORDED);
             let text = format!("[plugins.{id}]\n{}\n", lines.join("\n"));

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use trialbridge::clock::{Clock, SystemClock, Timestamp};
 use trialbridge::event::{Event, Recorded};
-use trialbridge::plugin::rehearsal::{Exchange, Rehearsal, Sent};
+use trialbridge::plugin::rehearsal::{Destinations, Exchange, Rehearsal, Sent};
 use trialbridge::plugin::{Call, CallError, Compiled, Plugin};
 use trialbridge::reload;
 use trialbridge::telemetry::{GuestLog, Line};
@@ -34,7 +34,8 @@ pub(in crate::cli) struct Test {
     /// The answers to HTTP requests: [{"request": {"method", "url"}, "response": {"status", "headers", "body"}}].
     #[arg(long, value_name = "FILE")]
     http: Option<PathBuf>,
-    /// The configuration with the plugin's grants, limits and own part; without it, what the plugin needs is granted.
+    /// The configuration with the plugin's grants, limits and own part; without it, what the plugin needs is granted. Secrets are not
+    /// read: requests show their names, also in what is recorded: https://api.example.com/?key=[secret NAME].
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The plugin's id in the configuration, if it is not the file's name.
@@ -133,7 +134,12 @@ impl Test {
             event: Arc::new(Recorded { sequence: 1, event: event.clone(), published: now, cause: None }),
         };
         log.take();
-        let rehearsal = plugin.rehearse(call, recorded).await;
+        // What a plugin needs says that it needs HTTP, but not where.
+        let destinations = match &self.config {
+            None if !plugin.settings().grants.http.is_empty() => Destinations::Any,
+            _ => Destinations::Granted,
+        };
+        let rehearsal = plugin.rehearse(call, recorded, destinations).await;
         Ok(Outcome { plugin: compiled, id, event, granted, rehearsal, log: log.take() })
     }
 }
@@ -219,7 +225,8 @@ fn row(line: &Line) -> Vec<String> {
 }
 
 fn sent(sent: &Sent) -> Vec<String> {
-    let status = sent.status.map_or_else(|| "not recorded".to_owned(), |status| status.to_string());
+    let unanswered = if sent.denied { "denied" } else { "not recorded" };
+    let status = sent.status.map_or_else(|| unanswered.to_owned(), |status| status.to_string());
     vec![sent.request.method.clone(), text(&json!(sent.request.url)), status, text(&json!(sent.body))]
 }
 
@@ -227,7 +234,7 @@ fn sent(sent: &Sent) -> Vec<String> {
 fn unrecorded(output: Output, requests: &[Sent]) -> Result<(), Failure> {
     let exchanges = requests
         .iter()
-        .filter(|sent| sent.status.is_none())
+        .filter(|sent| sent.status.is_none() && !sent.denied)
         .map(|sent| json!({ "request": sent.request, "response": { "status": 200, "headers": {}, "body": {} } }));
     let exchanges: Vec<Value> = exchanges.collect();
     if exchanges.is_empty() {

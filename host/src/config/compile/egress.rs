@@ -53,7 +53,7 @@ impl Compiler<'_> {
 
     fn secret(&mut self, span: &Span, name: &str, source: &Source) -> Option<Secret> {
         if self.outside == Outside::Ignored {
-            return Some(Secret::new(name, ""));
+            return Some(Secret::stand_in(name, ""));
         }
         match source.read() {
             Ok(value) => Some(Secret::new(name, value)),
@@ -85,13 +85,19 @@ impl Compiler<'_> {
             }
             methods.value.iter().map(|method| self.method(method)).collect()
         });
-        let allowed = authored.secrets.iter().filter_map(|name| self.known(name, secrets)).collect();
+        let allowed: Vec<Secret> = authored.secrets.iter().filter_map(|name| self.known(name, secrets)).collect();
         let sign = authored.sign.as_ref().and_then(|sign| self.aws(&sign.aws, secrets));
         let authorities = authored.certificate_authority.as_ref().map(|file| self.certificates(file));
         let seconds = (std::time::Duration::from_millis(1), std::time::Duration::from_secs(60 * 60));
         let sizes = (Bytes(0), Bytes(MAX_BODY));
         let (origin, path) = url.ok()?;
         let default = Destination::new(origin, path);
+        // A secret can be a whole URL, and its stand-in has to be as good.
+        let stand_in = |secret: Secret| match secret.is_stand_in() {
+            true => Secret::stand_in(secret.name(), default.to_string()),
+            false => secret,
+        };
+        let allowed = allowed.into_iter().map(stand_in).collect();
         Some(Destination {
             methods,
             addresses,

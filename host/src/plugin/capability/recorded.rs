@@ -7,7 +7,10 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tracing::Instrument;
 use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody, WasiHttpHooks};
+
+use crate::plugin::egress::Egress;
 
 /// A request and the answer to it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -26,7 +29,7 @@ pub struct Request {
     /// `GET`, unless it is said.
     #[serde(default = "get")]
     pub method: String,
-    /// The whole URL, with its query.
+    /// The whole URL, with its query. A secret in it is `[secret NAME]`.
     pub url: String,
 }
 
@@ -54,31 +57,52 @@ pub struct Sent {
     pub headers: BTreeMap<String, String>,
     /// Its body.
     pub body: String,
-    /// The status of the answer; nothing if none was recorded, or no HTTP is granted.
+    /// Whether it is not granted.
+    pub denied: bool,
+    /// The status of the answer; nothing if none was recorded.
     pub status: Option<u16>,
 }
 
 /// Answers a guest's requests.
 pub(in crate::plugin) struct Recorded {
-    /// What was recorded. The answers to one request come in this order, and the last of them again and again.
-    exchanges: Vec<Exchange>,
+    exchanges: Arc<Mutex<Exchanges>>,
     /// Where the requests are noted.
     sent: Arc<Mutex<Vec<Sent>>>,
-    /// Whether the plugin may send requests at all.
-    granted: bool,
+    /// What knows the names of the secrets, and what may be sent.
+    egress: Arc<Egress>,
+    destinations: Destinations,
 }
 
-impl Recorded {
-    pub(in crate::plugin) fn new(exchanges: Vec<Exchange>, sent: Arc<Mutex<Vec<Sent>>>, granted: bool) -> Self {
-        Self { exchanges, sent, granted }
-    }
+/// Which requests are answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destinations {
+    /// Those that the plugin's grants allow, as if they were sent.
+    Granted,
+    /// All.
+    Any,
+}
 
+/// What was recorded. The answers to one request come in this order, and the last of them again and again.
+struct Exchanges(Vec<Exchange>);
+
+impl Recorded {
+    pub(in crate::plugin) fn new(
+        exchanges: Vec<Exchange>,
+        sent: Arc<Mutex<Vec<Sent>>>,
+        egress: Arc<Egress>,
+        destinations: Destinations,
+    ) -> Self {
+        Self { exchanges: Arc::new(Mutex::new(Exchanges(exchanges))), sent, egress, destinations }
+    }
+}
+
+impl Exchanges {
     /// The answer to a request, if one was recorded.
     fn answer(&mut self, request: &Request) -> Option<Response> {
         let same = |exchange: &Exchange| exchange.request == *request;
-        let first = self.exchanges.iter().position(same)?;
-        let another = self.exchanges[first + 1..].iter().any(same);
-        let exchange = if another { self.exchanges.remove(first) } else { self.exchanges[first].clone() };
+        let first = self.0.iter().position(same)?;
+        let another = self.0[first + 1..].iter().any(same);
+        let exchange = if another { self.0.remove(first) } else { self.0[first].clone() };
         Some(exchange.response)
     }
 }
@@ -93,39 +117,48 @@ impl WasiHttpHooks for Recorded {
         _options: Option<RequestOptions>,
         _errors: Transmission,
     ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Transmission)>> + Send> {
+        let placeholders = &self.egress.placeholders;
         let (parts, body) = request.into_parts();
-        let asked = Request { method: parts.method.to_string(), url: parts.uri.to_string() };
-        let answer = if self.granted { self.answer(&asked) } else { None };
+        let asked = Request { method: parts.method.to_string(), url: placeholders.describe(&parts.uri.to_string()) };
         let headers = parts
             .headers
             .iter()
-            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+            .map(|(name, value)| (name.to_string(), placeholders.describe(&String::from_utf8_lossy(value.as_bytes()))));
         let note = Sent {
             request: asked.clone(),
             headers: headers.collect(),
             body: String::new(),
-            status: answer.as_ref().map(|answer| answer.status),
+            denied: false,
+            status: None,
         };
-        let (sent, granted) = (self.sent.clone(), self.granted);
         let index = {
-            let mut sent = sent.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
             sent.push(note);
             sent.len() - 1
         };
-        Box::new(async move {
+        let (exchanges, sent) = (self.exchanges.clone(), self.sent.clone());
+        let (egress, destinations) = (self.egress.clone(), self.destinations);
+        let answer = async move {
+            let change = |change: &dyn Fn(&mut Sent)| {
+                change(&mut sent.lock().unwrap_or_else(PoisonError::into_inner)[index]);
+            };
             // The guest goes on only when somebody takes what it sends.
             let body = body.collect().await?.to_bytes();
-            sent.lock().unwrap_or_else(PoisonError::into_inner)[index].body =
-                String::from_utf8_lossy(&body).into_owned();
-            match answer {
-                Some(answer) => Ok((response(answer)?, Box::new(async { Ok(()) }) as Transmission)),
-                None if granted => {
-                    let message = format!("no answer is recorded for {} {}", asked.method, asked.url);
-                    Err(Error::InternalError(Some(message)))
-                }
-                None => Err(Error::HttpRequestDenied),
+            change(&|sent| sent.body = egress.placeholders.describe(&String::from_utf8_lossy(&body)));
+            if destinations == Destinations::Granted {
+                let whole = Full::new(body).map_err(|never| match never {}).boxed_unsync();
+                let allowed = egress.rehearse(http::Request::from_parts(parts, whole)).await;
+                allowed.inspect_err(|_| change(&|sent| sent.denied = true))?;
             }
-        })
+            let Some(answer) = exchanges.lock().unwrap_or_else(PoisonError::into_inner).answer(&asked) else {
+                let message = format!("no answer is recorded for {} {}", asked.method, asked.url);
+                return Err(Error::InternalError(Some(message)));
+            };
+            change(&|sent| sent.status = Some(answer.status));
+            Ok((response(answer)?, Box::new(async { Ok(()) }) as Transmission))
+        };
+        // Requests run in tasks of their own, and their log lines belong to the call.
+        Box::new(answer.in_current_span())
     }
 }
 
@@ -163,7 +196,7 @@ mod tests {
                 {"request": {"url": "https://a/"}, "response": {"body": {"fine": true}}}]"#,
         )
         .expect("exchanges");
-        let mut recorded = Recorded::new(exchanges, Arc::default(), true);
+        let mut recorded = Exchanges(exchanges);
         let mut ask = |method: &str, url: &str| {
             let request = Request { method: method.to_owned(), url: url.to_owned() };
             recorded.answer(&request).map(|answer| answer.status)

@@ -66,12 +66,15 @@ pub(super) struct Egress {
     clock: Arc<dyn Clock>,
 }
 
-/// The requests and the commands of a call, in the order in which they ended. Clones are the same.
+/// What a receipt says of a request that nobody has waited for to its end.
+const NOT_FINISHED: &str = "not finished";
+
+/// The requests of a call, in the order in which they began, and its commands, in the order in which they ended. Clones are the same.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Requests(Arc<Mutex<Vec<Sent>>>, Arc<Mutex<Vec<Ran>>>);
 
 impl Requests {
-    /// The requests that have ended, for whoever keeps them.
+    /// The requests that have begun, for whoever keeps them.
     pub(super) fn take(&self) -> Vec<Sent> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -81,16 +84,35 @@ impl Requests {
         std::mem::take(&mut *self.1.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Adds a request that begins, and answers with its place.
+    fn begin(&self, sent: Sent) -> usize {
+        let mut requests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        requests.push(sent);
+        requests.len() - 1
+    }
+
+    /// Says what is known now of a request that has begun, unless they have been taken.
+    fn update(&self, place: usize, sent: &Sent) {
+        if let Some(noted) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(place) {
+            noted.clone_from(sent);
+        }
+    }
+
     /// Adds a command that has ended.
     pub(super) fn note(&self, ran: Ran) {
         self.1.lock().unwrap_or_else(PoisonError::into_inner).push(ran);
     }
 }
 
-/// What is known of a request so far.
-struct Progress {
+/// What is known of a request so far. It is noted again and again, because the call may be over before the request is.
+struct Progress<'r> {
     sent: Sent,
+    /// The secrets that were put in, which the destination must list.
     used: Used,
+    /// Where it is noted.
+    requests: &'r Requests,
+    /// Its place there.
+    place: usize,
 }
 
 impl Egress {
@@ -130,23 +152,20 @@ impl Egress {
         idempotency_key: Option<&str>,
         requests: &Requests,
     ) -> Result<Response<WasiBody>, Error> {
-        let mut progress = Progress::new(&request);
+        let mut progress = Progress::new(&request, requests);
         let (parts, mut body) = request.into_parts();
         let answer = self.attempt(parts, &mut body, options, idempotency_key, &mut progress).await;
+        progress.sent.outcome = match &answer {
+            Ok(response) => Ok(response.status().as_u16()),
+            Err(error) => Err(self.redactor.text(&error.to_string()).into_owned()),
+        };
+        progress.note();
         if answer.is_err() {
             // Guests in JavaScript are aborted when nobody takes what they send.
             let rest = async { while let Some(Ok(_)) = body.frame().await {} };
             let _ = tokio::time::timeout(REST, rest).await;
         }
-        let Progress { mut sent, used } = progress;
-        sent.destination = self.redactor.text(&sent.destination).into_owned();
-        sent.secrets = used.into_iter().collect();
-        sent.outcome = match &answer {
-            Ok(response) => Ok(response.status().as_u16()),
-            Err(error) => Err(self.redactor.text(&error.to_string()).into_owned()),
-        };
-        self.log(&sent);
-        requests.0.lock().unwrap_or_else(PoisonError::into_inner).push(sent);
+        self.log(&progress.sent);
         Ok(answer?.map(|body| Full::new(body).map_err(|never| match never {}).boxed_unsync()))
     }
 
@@ -156,42 +175,18 @@ impl Egress {
         body: &mut WasiBody,
         options: RequestOptions,
         idempotency_key: Option<&str>,
-        progress: &mut Progress,
+        progress: &mut Progress<'_>,
     ) -> Result<Response<Bytes>, Error> {
-        let (Some(scheme), Some(authority)) = (parts.uri.scheme_str(), parts.uri.authority()) else {
-            return Err(Error::HttpRequestUriInvalid);
-        };
-        // The host of a URL that has a secret in it is a part of the secret.
-        let named = self.placeholders.name(&format!("{scheme}://{authority}"));
-        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-        let url = target::read(&self.placeholders.fill_url(scheme, authority.as_str(), path, &mut progress.used));
-        let url = url.ok_or(Error::HttpRequestUriInvalid)?;
-        progress.sent.destination = named.unwrap_or_else(|| url.origin().ascii_serialization());
-        let Some(index) = choose(&self.destinations, parts.method.as_str(), &url) else {
-            let reason = "to grant it write http = [\"https://...\"] for the plugin in rules.toml";
-            return Err(self.denied(&progress.sent, reason));
-        };
+        let (index, url) = self.admit(&mut parts, progress)?;
         let destination = &self.destinations[index];
-        self.fill_headers(&mut parts.headers, &mut progress.used)?;
-        self.check_secrets(destination, progress)?;
+        progress.note();
 
         let started = tokio::time::Instant::now();
         let deadline = started + destination.time;
         let slot = tokio::time::timeout_at(deadline, self.slots.acquire()).await;
         let _slot = slot.ok().and_then(Result::ok).ok_or(Error::ConnectionLimitReached)?;
         let talk = async {
-            let too_large = Error::HttpRequestBodySize(Some(destination.request_size));
-            let body = collect(body, destination.request_size, too_large).await?;
-            let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-            let filled = self.placeholders.fill_body(&body, content_type.unwrap_or_default(), &mut progress.used);
-            let body = match filled {
-                std::borrow::Cow::Borrowed(_) => body.clone(),
-                std::borrow::Cow::Owned(filled) => Bytes::from(filled),
-            };
-            self.check_secrets(destination, progress)?;
-            if body.len() as u64 > destination.request_size {
-                return Err(Error::HttpRequestBodySize(Some(destination.request_size)));
-            }
+            let body = self.fill_body(body, &parts.headers, destination, progress).await?;
             progress.sent.request_bytes = body.len();
 
             let mut request = Request::new(Full::new(body.clone()));
@@ -202,7 +197,9 @@ impl Egress {
                 let now = SystemTime::UNIX_EPOCH + Duration::from_millis(self.clock.now().as_millis());
                 sign::sign(&mut request, &body, &url, signature, now)
                     .map_err(|reason| Error::InternalError(Some(format!("the request cannot be signed: {reason}"))))?;
+                progress.sent.secrets.extend(signature.secrets().map(|secret| secret.name().to_owned()));
             }
+            progress.note();
             // The destination's own time is kept around all of this: a second timer for it would end as another error.
             let limit = |wanted: Option<Duration>| wanted.unwrap_or(Duration::MAX);
             let within = limit(options.connect_timeout);
@@ -218,6 +215,63 @@ impl Egress {
         let response = tokio::time::timeout_at(deadline, talk).await.map_err(|_| Error::HttpResponseTimeout)??;
         progress.sent.response_bytes = response.body().len();
         self.redact(response)
+    }
+
+    /// Whether a request would be sent, as far as can be said without a network. Puts the secrets into it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Egress::send`].
+    pub(super) async fn rehearse(&self, request: Request<WasiBody>) -> Result<(), Error> {
+        let requests = Requests::default();
+        let mut progress = Progress::new(&request, &requests);
+        let (mut parts, mut body) = request.into_parts();
+        let (index, _) = self.admit(&mut parts, &mut progress)?;
+        self.fill_body(&mut body, &parts.headers, &self.destinations[index], &mut progress).await.map(drop)
+    }
+
+    /// Chooses the destination that a request may go to, and says where that is. Puts the secrets into the URL and the headers.
+    fn admit(&self, parts: &mut http::request::Parts, progress: &mut Progress<'_>) -> Result<(usize, Url), Error> {
+        let (Some(scheme), Some(authority)) = (parts.uri.scheme_str(), parts.uri.authority()) else {
+            return Err(Error::HttpRequestUriInvalid);
+        };
+        // The host of a URL that has a secret in it is a part of the secret.
+        let named = self.placeholders.name(&format!("{scheme}://{authority}"));
+        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        let url = target::read(&self.placeholders.fill_url(scheme, authority.as_str(), path, &mut progress.used));
+        let url = url.ok_or(Error::HttpRequestUriInvalid)?;
+        let destination = named.unwrap_or_else(|| url.origin().ascii_serialization());
+        progress.sent.destination = self.redactor.text(&destination).into_owned();
+        let Some(index) = choose(&self.destinations, parts.method.as_str(), &url) else {
+            let reason = "to grant it write http = [\"https://...\"] for the plugin in rules.toml";
+            return Err(self.denied(&progress.sent, reason));
+        };
+        self.fill_headers(&mut parts.headers, &mut progress.used)?;
+        self.check_secrets(&self.destinations[index], progress)?;
+        Ok((index, url))
+    }
+
+    /// The body as it is sent, with its secrets, if the destination may receive it.
+    async fn fill_body(
+        &self,
+        body: &mut WasiBody,
+        headers: &HeaderMap,
+        destination: &Destination,
+        progress: &mut Progress<'_>,
+    ) -> Result<Bytes, Error> {
+        let too_large = || Error::HttpRequestBodySize(Some(destination.request_size));
+        let body = collect(body, destination.request_size, too_large()).await?;
+        let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let filled = self.placeholders.fill_body(&body, content_type.unwrap_or_default(), &mut progress.used);
+        let body = match filled {
+            std::borrow::Cow::Borrowed(_) => body.clone(),
+            std::borrow::Cow::Owned(filled) => Bytes::from(filled),
+        };
+        self.check_secrets(destination, progress)?;
+        if body.len() as u64 > destination.request_size {
+            return Err(too_large());
+        }
+        Ok(body)
     }
 
     /// Puts secrets into headers.
@@ -256,7 +310,7 @@ impl Egress {
     }
 
     /// Whether a destination may receive what was put in.
-    fn check_secrets(&self, destination: &Destination, progress: &Progress) -> Result<(), Error> {
+    fn check_secrets(&self, destination: &Destination, progress: &Progress<'_>) -> Result<(), Error> {
         let listed = |name: &String| destination.secrets.iter().any(|secret| secret.name() == name);
         match progress.used.iter().find(|name| !listed(name)) {
             Some(name) => {
@@ -295,8 +349,7 @@ impl Egress {
 
     /// Says why a request is denied, to the operator; the guest is only told that it is.
     fn denied(&self, Sent { method, destination, .. }: &Sent, reason: &str) -> Error {
-        let destination = self.redactor.text(destination);
-        tracing::warn!(target: "trialbridge::guest", plugin = self.plugin, method, %destination, "request denied: {reason}");
+        tracing::warn!(target: "trialbridge::guest", plugin = self.plugin, method, destination, "request denied: {reason}");
         Error::HttpRequestDenied
     }
 
@@ -311,17 +364,26 @@ impl Egress {
     }
 }
 
-impl Progress {
-    fn new(request: &Request<WasiBody>) -> Self {
+impl<'r> Progress<'r> {
+    fn new(request: &Request<WasiBody>, requests: &'r Requests) -> Self {
         let sent = Sent {
             method: request.method().to_string(),
             destination: String::new(),
-            outcome: Err(String::new()),
+            outcome: Err(NOT_FINISHED.to_owned()),
             request_bytes: 0,
             response_bytes: 0,
             secrets: Vec::new(),
         };
-        Self { sent, used: Used::new() }
+        let place = requests.begin(sent.clone());
+        Self { sent, used: Used::new(), requests, place }
+    }
+
+    /// Notes what is known now.
+    fn note(&mut self) {
+        self.sent.secrets.extend(self.used.iter().cloned());
+        self.sent.secrets.sort_unstable();
+        self.sent.secrets.dedup();
+        self.requests.update(self.place, &self.sent);
     }
 }
 

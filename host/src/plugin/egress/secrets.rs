@@ -124,6 +124,14 @@ impl Placeholders {
         self.finder.is_match(text).then(|| self.finder.replace_all(text, &names))
     }
 
+    /// The text with names in the place of what the guest has for secrets, with the scheme if it is a URL.
+    pub(in crate::plugin) fn describe(&self, text: &str) -> String {
+        let text = self.entries.iter().fold(text.to_owned(), |text, entry| {
+            text.replace(&entry.shown, &format!("[secret {}]", entry.secret.name()))
+        });
+        self.name(&text).unwrap_or(text)
+    }
+
     /// The URL of a request, with the secrets in their place. `path` is the path and the query.
     pub(super) fn fill_url(&self, scheme: &str, authority: &str, path: &str, used: &mut Used) -> String {
         let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));

@@ -16,7 +16,7 @@ const PIECE: usize = 4096;
 
 /// Sends a request. What comes back is kept as JSON in bucket `echo` if there is a `key`, and told otherwise.
 pub(crate) fn http(order: &Order) -> Result<(), Failure> {
-    let answer = send(order);
+    let answer = send(order, order.text("url", "http://127.0.0.1/"));
     match order.text("key", "") {
         "" => tell(vec![("http", answer.map(|answer| format!("status {}", answer["status"])))]),
         key => {
@@ -26,14 +26,15 @@ pub(crate) fn http(order: &Order) -> Result<(), Failure> {
     }
 }
 
-fn send(order: &Order) -> Result<Value, String> {
+/// Sends a request to a URL, as the order says how.
+pub(crate) fn send(order: &Order, url: &str) -> Result<Value, String> {
     let told: Map<String, Value> = serde_json::from_str(&config::get()).map_err(|error| error.to_string())?;
     let configured = |text: &str| {
         told.iter().fold(text.to_owned(), |text, (name, value)| {
             text.replace(&format!("${{config:{name}}}"), value.as_str().unwrap_or_default())
         })
     };
-    let url = configured(order.text("url", "http://127.0.0.1/"));
+    let url = configured(url);
     let (scheme, rest) = url.split_once("://").ok_or("the url has no scheme")?;
     let (authority, path) = rest.find(['/', '?']).map_or((rest, "/"), |at| rest.split_at(at));
     let scheme = match scheme {

@@ -10,19 +10,23 @@ use crate::bindings::trialbridge::plugin::events::{self, NewEvent};
 use crate::bindings::trialbridge::plugin::trials::Change;
 use crate::bindings::trialbridge::plugin::{kv, trials};
 use crate::order::{Order, give_up};
+use crate::request;
 
 /// What it reads and writes.
 const BUCKET: &str = "shared";
 
 /// Takes the steps: `["get", key]`, `["set", key]`, `["delete", key]`, `["list", prefix]`, `["keys", prefix]`, `["any", prefix]`, `["trial", id]`,
-/// `["move", id, status]` and `["trials", status]`. What is set is the order's `id`.
+/// `["move", id, status]`, `["trials", status]` and `["ask", url]`, a request. What is set is the order's `id`.
 pub(crate) fn transact(order: &Order) -> Result<(), Failure> {
     let id = order.text("id", "some");
     let mut told = Vec::new();
     for step in order.steps() {
         thread::sleep(Duration::from_millis(order.millis()));
         let word = |place: usize| step[place].as_str().unwrap_or_default();
-        let seen = take(word(0), word(1), word(2), id)?;
+        let seen = match word(0) {
+            "ask" => json!(request::send(order, word(1)).is_ok()),
+            what => take(what, word(1), word(2), id)?,
+        };
         told.push(json!([step, seen]));
     }
     let event = NewEvent {
