@@ -12,8 +12,6 @@
 //! Cases of `deviations.json` say in `specification` what stands there, and in `because` why it is not so here.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
 
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
@@ -56,22 +54,33 @@ struct Found {
     waits: Option<Vec<f64>>,
 }
 
+/// The files of what is as the specification has it.
+const EXAMPLES: [(&str, &str); 6] = [
+    ("data", include_str!("../../tests/data.json")),
+    ("paths", include_str!("../../tests/paths.json")),
+    ("functions", include_str!("../../tests/functions.json")),
+    ("states", include_str!("../../tests/states.json")),
+    ("errors", include_str!("../../tests/errors.json")),
+    ("validation", include_str!("../../tests/validation.json")),
+];
+
 #[test]
 fn examples_and_rules_of_the_specification() {
-    for file in ["data", "paths", "functions", "states", "errors", "validation"] {
-        check(file, |case| case.specification.is_none() && case.because.is_none());
+    for (file, cases) in EXAMPLES {
+        check(file, cases, |case| case.specification.is_none() && case.because.is_none());
     }
 }
 
 #[test]
 fn deviations_are_as_they_are_listed() {
-    check("deviations", |case| case.specification.is_some() && case.because.is_some());
+    check("deviations", include_str!("../../tests/deviations.json"), |case| {
+        case.specification.is_some() && case.because.is_some()
+    });
 }
 
 /// Runs the cases of a file, each of which must be `well_formed`.
-fn check(file: &str, well_formed: impl Fn(&Case) -> bool) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(file).with_extension("json");
-    let cases: Vec<Case> = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+fn check(file: &str, cases: &str, well_formed: impl Fn(&Case) -> bool) {
+    let cases: Vec<Case> = serde_json::from_str(cases).unwrap();
     let wrong: Vec<String> = cases
         .into_iter()
         .filter_map(|case| {
