@@ -1,49 +1,88 @@
 //! What whoever writes a plugin does: new, build, inspect, test.
 
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::process::{command, outcome};
+use crate::support::process::{Process, command, outcome};
 use crate::support::{PATIENCE, repository, target};
 
-/// A project of `plugin new` in a folder that is gone with the test.
-struct Project {
-    _folder: tempfile::TempDir,
-    path: PathBuf,
+/// A folder with the shipped rules and no plugins, the daemon that runs there, and whoever follows README in it.
+struct Newcomer {
+    folder: tempfile::TempDir,
+    daemon: Process,
+    /// The log of the daemon.
+    _log: tempfile::NamedTempFile,
+    lang: &'static str,
 }
 
-impl Project {
-    fn new(lang: &str) -> Self {
+impl Newcomer {
+    /// Does what README's section says, line by line, until the daemon has the plugin and it has done its work.
+    fn follow_readme(lang: &'static str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("lead-greeter");
-        succeed(command().args(["plugin", "new", "lead-greeter", "--lang", lang, "--dir"]).arg(&path));
-        for file in ["README.md", "rules.toml", ".gitignore", "events/requested.json", "wit/world.wit"] {
-            assert!(path.join(file).is_file(), "{file}");
+        for name in ["plugins", "templates"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
         }
-        Self { _folder: folder, path }
+        std::fs::copy(repository().join("rules.toml"), folder.path().join("rules.toml")).unwrap();
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let daemon = Process::logging(folder.path(), log.path(), &[]);
+        let newcomer = Self { folder, daemon, _log: log, lang };
+
+        newcomer.run(&block("trialbridge plugin new"));
+        newcomer.wait_until("the daemon has the plugin", || {
+            let listed = newcomer.run("trialbridge plugin list");
+            listed.lines().any(|line| line.starts_with("lead-greeter ") && line.contains(" ACTIVE "))
+        });
+        let requests = block("trialbridge trial request");
+        newcomer.run(&requests);
+        let list = requests.lines().last().unwrap();
+        newcomer.wait_until("the plugin has greeted the lead", || {
+            let listed = newcomer.run(list);
+            listed.replace(' ', "").contains(r#""times":2"#)
+        });
+        newcomer
     }
 
-    /// Builds it. What cargo builds is kept for the next time.
-    fn build(&self) {
-        let built = target().join("scaffold");
-        succeed(command().args(["plugin", "build"]).arg(&self.path).env("CARGO_TARGET_DIR", built));
+    /// Runs lines in the folder as they stand there, but for the language. What cargo builds is kept for the next time.
+    fn run(&self, lines: &str) -> String {
+        let lines = lines.replace("--lang rust", &format!("--lang {}", self.lang));
+        let programs = Path::new(command().get_program()).parent().unwrap().to_owned();
+        let path = std::env::var("PATH").unwrap();
+        let mut shell = Command::new("sh");
+        shell.args(["-e", "-c", &lines]).current_dir(self.folder.path()).env_remove("TRIALBRIDGE_TOKEN");
+        shell.env("PATH", format!("{}:{path}", programs.display())).env("CARGO_TARGET_DIR", target().join("scaffold"));
+        succeed(shell.env("TRIALBRIDGE_SERVER", &self.daemon.url))
+    }
+
+    fn wait_until(&self, what: &str, holds: impl Fn() -> bool) {
+        let started = Instant::now();
+        while !holds() {
+            let listed = || self.run("trialbridge plugin list; trialbridge delivery list");
+            assert!(started.elapsed() < PATIENCE * 3, "it does not come to this: {what}\n{}", listed());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// The project.
+    fn project(&self) -> PathBuf {
+        self.folder.path().join("lead-greeter")
     }
 
     fn test(&self, args: &[&str]) -> Output {
-        let wasm = self.path.join("lead-greeter.wasm");
-        let events = self.path.join("events");
+        let events = self.project().join("events");
         let mut test = command();
-        test.args(["plugin", "test"]).arg(wasm).arg("--kv").arg(events.join("kv.json")).args(args);
-        test.arg("--event").arg(events.join("requested.json")).output().unwrap()
+        test.args(["plugin", "test"]).arg(self.project().join("lead-greeter.wasm"));
+        test.arg("--event").arg(events.join("requested.json")).arg("--kv").arg(events.join("kv.json"));
+        test.args(args).output().unwrap()
     }
 
     /// What the project does when it is as it was written.
     fn check(&self) {
-        self.build();
         let (stdout, stderr, code) = outcome(&self.test(&["--json"]));
         assert_eq!(code, Some(0), "{stderr}");
         let found: Value = serde_json::from_str(&stdout).unwrap();
@@ -52,17 +91,24 @@ impl Project {
         assert_eq!(found["effects"]["events"][0]["detail-type"], "LeadReturned", "{stdout}");
         assert_eq!(found["log"][0]["message"], "a lead has come back", "{stdout}");
         assert_eq!(found["granted"], json!(["kv = { lead-greeter = \"read-write\" }", "emit = [\"lead-greeter\"]"]));
-        self.serves_with_what_is_to_be_pasted();
     }
+}
 
-    /// Whether a daemon would take it with the rule and the grants that came with it.
-    fn serves_with_what_is_to_be_pasted(&self) {
-        let mut check = command();
-        check.args(["check", "--json", "--config"]).arg(self.path.join("rules.toml"));
-        check.arg("--plugins").arg(&self.path).arg("--data").arg(self.path.join("data"));
-        let checked: Value = serde_json::from_str(&succeed(&mut check)).unwrap();
-        assert_eq!(checked["plugins"][0]["state"], "ACTIVE", "{checked}");
-    }
+/// README's section for whoever writes a plugin.
+fn section() -> String {
+    let readme = std::fs::read_to_string(repository().join("README.md")).unwrap();
+    let (_, section) = readme.split_once("\n## Write a plugin\n").unwrap();
+    section.split("\n## ").next().unwrap().to_owned()
+}
+
+/// The block of its lines that begins like this.
+fn block(beginning: &str) -> String {
+    let section = section();
+    let lines = section.lines().map(|line| line.strip_prefix("    "));
+    let lines: Vec<&str> =
+        lines.skip_while(|line| line.is_none_or(|line| !line.starts_with(beginning))).map_while(|line| line).collect();
+    assert!(!lines.is_empty(), "README has no block that begins with {beginning:?}");
+    lines.join("\n")
 }
 
 /// Runs a command that must succeed.
@@ -79,38 +125,80 @@ fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
 }
 
 #[test]
-fn a_new_plugin_in_rust_builds_and_its_traps_name_files_and_lines() {
-    let project = Project::new("rust");
-    project.check();
-    succeed(
-        Command::new("cargo").arg("test").current_dir(&project.path).env("CARGO_TARGET_DIR", target().join("scaffold")),
-    );
+fn a_newcomer_writes_a_plugin_in_rust() {
+    let newcomer = Newcomer::follow_readme("rust");
+    let project = newcomer.project();
+    for file in ["README.md", "rules.toml", ".gitignore", "events/requested.json", "wit/world.wit"] {
+        assert!(project.join(file).is_file(), "{file}");
+    }
+    newcomer.check();
+    newcomer.run("cd lead-greeter && cargo test");
 
-    let source = project.path.join("src/lib.rs");
+    // A trap names the file and the line.
+    let source = project.join("src/lib.rs");
     let written = std::fs::read_to_string(&source).unwrap();
     let line = written.lines().position(|line| line.contains("let detail = event.detail()?;")).unwrap() + 1;
     std::fs::write(&source, written.replace("let detail = event.detail()?;", "let detail: Result<(), _> = Err(event.source.as_str()); detail.expect(\"to trap\"); let detail = event.detail()?;")).unwrap();
-    project.build();
-    let (stdout, stderr, code) = outcome(&project.test(&[]));
+    newcomer.run("trialbridge plugin build lead-greeter");
+    let (stdout, stderr, code) = outcome(&newcomer.test(&[]));
     assert_eq!(code, Some(1), "{stdout}");
     assert!(stderr.contains("the guest trapped: wasm trap: wasm `unreachable` instruction executed"), "{stderr}");
     assert!(stderr.contains(&format!("handle at src/lib.rs:{line}")), "{stderr}");
     assert!(stdout.contains("to trap: \"OnlineTrial\""), "the words of the panic are in the log: {stdout}");
+
+    // What README shows of Rust is a whole plugin.
+    let section = section();
+    let (_, shown) = section.split_once("```rust\n").unwrap();
+    std::fs::write(&source, shown.split("```").next().unwrap()).unwrap();
+    newcomer.run("trialbridge plugin build lead-greeter");
+    let expired = write(
+        &project,
+        "expired.json",
+        r#"{ "source": "OnlineTrial", "detail-type": "TrialExpired", "detail": {
+        "version": "1.0", "trialId": "40ea41b6-4b85-40c0-a185-1ad825d8dc13", "leadId": "1", "type": "ACS", "requestedAt": 1589379579, "status": "ASSIGNED"
+    } }"#,
+    );
+    let mut test = command();
+    test.args(["plugin", "test", "--json"]).arg(project.join("lead-greeter.wasm")).arg("--event").arg(expired);
+    let found: Value = serde_json::from_str(&succeed(&mut test)).unwrap();
+    assert!(found["effects"].to_string().contains("ended_total"), "{found}");
 }
 
 #[test]
-fn a_new_plugin_in_javascript_builds() {
-    let project = Project::new("javascript");
-    succeed(Command::new("node").arg("--test").current_dir(&project.path));
-    project.check();
+fn a_newcomer_writes_a_plugin_in_javascript() {
+    let newcomer = Newcomer::follow_readme("javascript");
+    newcomer.check();
+    newcomer.run("cd lead-greeter && node --test");
 }
 
 #[test]
-fn a_new_plugin_in_python_builds() {
-    let project = Project::new("python");
-    let mut unittest = Command::new("python3");
-    succeed(unittest.args(["-m", "unittest", "discover", "tests", "-t", "."]).current_dir(&project.path));
-    project.check();
+fn a_newcomer_writes_a_plugin_in_python() {
+    let newcomer = Newcomer::follow_readme("python");
+    newcomer.check();
+    newcomer.run("cd lead-greeter && python3 -m unittest discover tests -t .");
+}
+
+#[test]
+fn a_build_in_rust_installs_the_target_that_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    succeed(command().args(["plugin", "new", "lead-greeter", "--lang", "rust"]).current_dir(folder.path()));
+    // Tools that only say what they were asked.
+    let said = folder.path().join("said");
+    for tool in ["rustup", "cargo"] {
+        let script = format!("#!/bin/sh\necho \"{tool} $*\" >> '{}'\n[ {tool} = rustup ]\n", said.display());
+        let tool = write(folder.path(), tool, &script);
+        std::fs::set_permissions(tool, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let mut build = command();
+    build.args(["plugin", "build", "lead-greeter"]).current_dir(folder.path());
+    let built = build.env("PATH", folder.path()).env_remove("CARGO").output().unwrap();
+    let (_, stderr, code) = outcome(&built);
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("installing the target wasm32-wasip2 with rustup"), "{stderr}");
+    let said = std::fs::read_to_string(said).unwrap();
+    let said: Vec<&str> = said.lines().collect();
+    assert_eq!(said[..2], ["rustup target list --installed", "rustup target add wasm32-wasip2"]);
+    assert!(said[2].starts_with("cargo build --release --target wasm32-wasip2"), "{said:?}");
 }
 
 #[test]

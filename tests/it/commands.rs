@@ -9,6 +9,7 @@ use trialbridge::delivery::receipt::Receipt;
 use trialbridge::storage::Key;
 use trialbridge::trials::Request;
 
+use crate::support::server::Server;
 use crate::support::{PATIENCE, World, guest, of_type, plugin, stacks};
 
 /// A stack is a process that sleeps, and a file with its id.
@@ -27,7 +28,7 @@ create)
     echo '{"state":"creating"}' ;;
 status)
     [ -e "$id" ] || { echo '{"state":"absent"}'; exit 0; }
-    printf '{"state":"ready","url":"http://stacks.test/%s"}\n' "$id" ;;
+    printf '{"state":"ready","url":"%s/%s"}\n' "$URL" "$id" ;;
 configure)
     printf '%s' "$told" > "$id.trial" ;;
 delete)
@@ -52,13 +53,13 @@ poll-interval = "1s"
 command = { status = "status", configure = "configure", list = "list" }
 "#;
 
-/// The grants of the script's commands.
-fn grants(folder: &Path) -> String {
+/// The grants of the script's commands; `url` is where the stacks are.
+fn grants(folder: &Path, url: &str) -> String {
     let script = folder.join("stack");
     let stacks = folder.join("running");
     let grant = |name: &str, parameters: &str| {
         format!(
-            "[plugins.stack-manager.commands.{name}]\nprogram = {script:?}\narguments = [{name:?}]\nparameters = [{parameters}]\nenvironment = [\"PATH\", \"STACKS={}\"]\n",
+            "[plugins.stack-manager.commands.{name}]\nprogram = {script:?}\narguments = [{name:?}]\nparameters = [{parameters}]\nenvironment = [\"PATH\", \"STACKS={}\", \"URL={url}\"]\n",
             stacks.display()
         )
     };
@@ -122,7 +123,11 @@ async fn a_script_makes_stacks_that_are_processes() {
 
     let plugins: [(&str, &[u8]); 2] =
         [("assign-trial", &plugin("assign-trial")), ("stack-manager", &plugin("stack-manager"))];
-    let world = World::new(&stacks::rules(&["LAB"], &format!("{}{POOL}", grants(files.path()))), &plugins).await;
+    let server = Server::http().await;
+    let origin = format!("http://127.0.0.1:{}", server.port);
+    let rules = stacks::rules(&["LAB"], &format!("{}{POOL}", grants(files.path(), &origin)));
+    let rules = rules.replace("[plugins.assign-trial]\n", &format!("[plugins.assign-trial]\nhttp = [{origin:?}]\n"));
+    let world = World::new(&rules, &plugins).await;
     stacks::until(&world, "two warm stacks", || of_type(&world.journal(), "StackWarm").len() == 2).await;
     assert_eq!(running(files.path()).len(), 2);
 
@@ -130,7 +135,9 @@ async fn a_script_makes_stacks_that_are_processes() {
     let trial = world.host.trials().request(request).await.unwrap().trial.trial_id;
     let assigned = world.wait_for_event("TrialAssigned").await;
     let stack = assigned["stackId"].as_str().unwrap().to_owned();
-    assert_eq!(assigned["url"], json!(format!("http://stacks.test/{stack}")));
+    assert_eq!(assigned["url"], json!(format!("{origin}/{stack}")));
+    let asked: Vec<_> = server.seen().iter().map(|seen| seen.target().to_owned()).collect();
+    assert_eq!(asked, [format!("/{stack}")], "it was asked whether it answers");
     let told = std::fs::read_to_string(files.path().join("running").join(format!("{stack}.trial"))).unwrap();
     assert_eq!(serde_json::from_str::<Value>(&told).unwrap()["trialId"], json!(trial));
     stacks::until(&world, "the stack is replaced", || of_type(&world.journal(), "StackWarm").len() == 3).await;

@@ -86,7 +86,7 @@ fn requested(run: &mut Run<'_>, sequence: u64, detail: &Detail) -> Result<(), Fa
         execution: Execution::start(&config.machine, start),
         pending: Vec::new(),
         stack_id: None,
-        is_stack_ready: false,
+        vouched_for: None,
         timer: None,
         is_settled: false,
         sequence,
@@ -130,8 +130,8 @@ fn serve_waiting(run: &mut Run<'_>, trial_type: &str) -> Result<(), Failure> {
 /// Goes on with the execution whose stack is ready.
 fn configured(run: &mut Run<'_>, detail: &Detail) -> Result<(), Failure> {
     let (stack_id, id, url) = (detail.text("stackId")?, detail.text("trialId")?, detail.text("url")?);
-    let ready = detail.get("ready") == Some(&Value::Bool(true));
-    prepared(run, id, stack_id, ready, Ok(json!({ "stackId": stack_id, "url": url })))
+    let vouched_for = (detail.get("ready") == Some(&Value::Bool(true))).then(|| url.to_owned());
+    prepared(run, id, stack_id, vouched_for, Ok(json!({ "stackId": stack_id, "url": url })))
 }
 
 /// Goes on with the execution whose stack failed, if it was some trial's.
@@ -146,7 +146,7 @@ fn stack_failed(run: &mut Run<'_>, detail: &Detail) -> Result<(), Failure> {
         Some(reason) => format!("the stack failed: {reason}"),
         None => "the stack failed".to_owned(),
     };
-    prepared(run, &id, stack_id, false, Err(Problem::new("StackFailed", reason)))
+    prepared(run, &id, stack_id, None, Err(Problem::new("StackFailed", reason)))
 }
 
 /// Completes the preparation of a stack, if somebody waits for it.
@@ -154,7 +154,7 @@ fn prepared(
     run: &mut Run<'_>,
     id: &str,
     stack_id: &str,
-    ready: bool,
+    vouched_for: Option<String>,
     result: Result<Value, Problem>,
 ) -> Result<(), Failure> {
     let Some(mut assignment) = run.host.kv(ASSIGNMENTS).get::<Assignment>(id)? else { return Ok(()) };
@@ -163,7 +163,7 @@ fn prepared(
         _ => None,
     });
     let Some(token) = token else { return Ok(()) };
-    assignment.is_stack_ready = ready;
+    assignment.vouched_for = vouched_for;
     assignment.execution.complete(token, result);
     proceed_or_abort(run, id, assignment, run.host.now())
 }

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use serde::Deserialize;
 use serde_json::Value;
 use trialbridge_plugin::{Failure, Host};
-use trialbridge_states::Machine;
+use trialbridge_states::{Machine, Mistake};
 
 use crate::tasks::RESOURCES;
 
@@ -56,7 +56,7 @@ impl Config {
         let machine = match definition {
             None => Cow::Borrowed(shipped()?),
             Some(Value::String(text)) => Cow::Owned(parse(&text)?),
-            Some(definition) => Cow::Owned(machine(&definition)?),
+            Some(definition) => Cow::Owned(Machine::parse(&definition, &RESOURCES).map_err(said)?),
         };
         Ok(Self { wait_seconds, machine })
     }
@@ -69,14 +69,12 @@ fn shipped() -> Result<&'static Machine, String> {
 }
 
 fn parse(text: &str) -> Result<Machine, String> {
-    machine(&serde_json::from_str(text).map_err(|error| format!("definition: is not JSON: {error}"))?)
+    Machine::from_json(text, &RESOURCES).map_err(said)
 }
 
-fn machine(definition: &Value) -> Result<Machine, String> {
-    Machine::parse(definition, &RESOURCES).map_err(|mistakes| {
-        let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-        format!("definition: {}", mistakes.join("; "))
-    })
+fn said(mistakes: Vec<Mistake>) -> String {
+    let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+    format!("definition: {}", mistakes.join("; "))
 }
 
 fn ten_minutes() -> u64 {

@@ -81,9 +81,9 @@ pub(crate) struct Assignment {
     /// The stack it has reserved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) stack_id: Option<String>,
-    /// Whether stack-manager vouches for it: it is not served by the daemon, so it cannot be asked.
-    #[serde(default)]
-    pub(crate) is_stack_ready: bool,
+    /// Where it is, if stack-manager vouches for it: it is not served by the daemon, so it cannot say which trial it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) vouched_for: Option<String>,
     /// The delayed event that goes on with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) timer: Option<Timer>,
@@ -116,6 +116,15 @@ pub(crate) enum Pending {
     },
     /// A request is to be sent, in a call of its own.
     HttpRequest(Call),
+    /// So is the one that asks whether a stack answers that is not served by the daemon.
+    CheckReachable {
+        /// The call.
+        token: u64,
+        /// The stack.
+        stack_id: String,
+        /// Where it is.
+        url: String,
+    },
 }
 
 /// A delayed event.
@@ -128,11 +137,17 @@ pub(crate) struct Timer {
 }
 
 impl Pending {
+    /// Whether a request is to be sent for it.
+    pub(crate) fn is_request(&self) -> bool {
+        matches!(self, Self::HttpRequest(_) | Self::CheckReachable { .. })
+    }
+
     /// The call that it completes.
     pub(crate) fn token(&self) -> u64 {
         match self {
             Self::SelectStack { token, .. }
             | Self::ConfigureTrial { token, .. }
+            | Self::CheckReachable { token, .. }
             | Self::HttpRequest(Call { token, .. }) => *token,
         }
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use trialbridge_plugin::{Failure, Host, NewEvent, Trial, retry};
-use trialbridge_states::{Call, Moment, Problem, Status, Step, names};
+use trialbridge_states::{Moment, Problem, Status, Step, names};
 
 use crate::assign::{CONTINUED, SELF};
 use crate::config::Config;
@@ -86,9 +86,9 @@ impl<'a> Run<'a> {
         let mut random = || random(host);
         let mut moment = Moment::new(now, &mut random);
         let mut pause = Pause::More;
-        if let Some(call) = take_request(&mut assignment) {
-            let result = tasks::send(host, id, &call);
-            assignment.execution.complete(call.token, result);
+        if let Some(request) = take_request(&mut assignment) {
+            let result = tasks::send(host, id, &request);
+            assignment.execution.complete(request.token(), result);
         }
         for _ in 0..MOST_STEPS {
             if self.changes > MOST_CHANGES_WITHIN {
@@ -114,7 +114,7 @@ impl<'a> Run<'a> {
         let history = moment.history;
         self.drop_what_nobody_waits_for(&mut assignment)?;
         history::append(host, id, &history)?;
-        let is_to_send = assignment.pending.iter().any(|pending| matches!(pending, Pending::HttpRequest(_)));
+        let is_to_send = assignment.pending.iter().any(Pending::is_request);
         match pause {
             Pause::Waits(_) if is_to_send => self.go_on_later(id, assignment),
             Pause::More => self.go_on_later(id, assignment),
@@ -229,12 +229,9 @@ impl<'a> Run<'a> {
 }
 
 /// The request that is to be sent first.
-fn take_request(assignment: &mut Assignment) -> Option<Call> {
-    let is_request = |pending: &Pending| matches!(pending, Pending::HttpRequest(_));
-    match assignment.pending.remove(assignment.pending.iter().position(is_request)?) {
-        Pending::HttpRequest(call) => Some(call),
-        _ => None,
-    }
+fn take_request(assignment: &mut Assignment) -> Option<Pending> {
+    let first = assignment.pending.iter().position(Pending::is_request)?;
+    Some(assignment.pending.remove(first))
 }
 
 /// A random number, made of a UUID of version 7: of what is random in it, and of the time, which does no harm.

@@ -7,8 +7,9 @@ mod scene;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use trialbridge_plugin::http::{Error, Response};
 use trialbridge_plugin::testing::{START, World};
-use trialbridge_plugin::{Failure, Level};
+use trialbridge_plugin::{Failure, Level, Need};
 
 use self::scene::Scene;
 
@@ -73,7 +74,11 @@ fn who_waits_longest_is_served_first() {
     let taken = host.take();
     assert_eq!((taken[0].0.as_str(), &taken[0].1["trialId"]), ("TrialAssignmentFailed", &json!("t1")));
     assert_eq!((taken[1].0.as_str(), &taken[1].1["trialId"]), ("StackReserved", &json!("t2")));
-    assert_eq!((host.deadlines().len(), host.keys("waiting").len()), (1, 1));
+    assert_eq!(
+        (host.deadlines().len(), host.keys("waiting").len()),
+        (2, 1),
+        "the preparation of t2 has a deadline too"
+    );
     host.handle("OnlineTrial", "TrialCancelled", &cancelled).unwrap();
     assert_eq!(host.take(), []);
 
@@ -174,13 +179,6 @@ fn a_stack_must_answer_for_its_trial() {
     host.handle("stack-manager", "StackConfigured", &configured).unwrap();
     assert_eq!(host.take_one("TrialAssignmentFailed")["stackId"], "acs-1");
 
-    // One that is elsewhere cannot be asked: stack-manager vouches for it.
-    let (mut host, mut configured) = reserved();
-    host.answers.clear();
-    configured["ready"] = json!(true);
-    host.handle("stack-manager", "StackConfigured", &configured).unwrap();
-    assert_eq!(host.take_one("TrialAssigned")["stackId"], "acs-1");
-
     // What cannot be read is tried again, four times.
     let (mut host, configured) = reserved();
     let answers = host.answers.clone();
@@ -205,6 +203,69 @@ fn a_stack_must_answer_for_its_trial() {
     assert_eq!(host.take(), []);
     host.handle("stack-manager", "StackFailed", &json!({ "stackId": "acs-1", "reason": "no space" })).unwrap();
     assert_eq!(host.take_one("TrialAssignmentFailed")["reason"], "the stack failed: no space");
+}
+
+#[test]
+fn a_stack_elsewhere_answers_at_its_url_where_that_may_be_asked() {
+    let configured = |url: &str, answers: &[Result<Response, Error>]| {
+        let mut host = Scene::new();
+        host.warm("lab-1");
+        let requested = host.request("t1");
+        host.handle("OnlineTrial", "TrialRequested", &requested).unwrap();
+        host.take_one("StackReserved");
+        if !answers.is_empty() {
+            host.grant(Need::Http);
+        }
+        for answer in answers {
+            host.answer("GET", url, answer.clone());
+        }
+        // stack-manager vouches for it.
+        let configured = json!({ "stackId": "lab-1", "trialId": "t1", "url": url, "ready": true });
+        host.handle("stack-manager", "StackConfigured", &configured).unwrap();
+        assert_eq!(host.requests().len(), 0, "that it is to be asked is committed first");
+        host.go_on();
+        host
+    };
+    let url = "https://lab-1.example.com/start";
+    let answer = |status| Ok(Response::new(status, ""));
+    for answers in [vec![answer(200)], vec![answer(302)], vec![]] {
+        let mut host = configured(url, &answers);
+        let assigned = host.take_one("TrialAssigned");
+        assert_eq!((&assigned["url"], host.requests().len()), (&json!(url), answers.len()));
+    }
+    assert_eq!(configured("/stacks/lab-1/", &[]).take_one("TrialAssigned")["stackId"], "lab-1");
+
+    let silent = Err(Error::Failed("GET https://lab-1.example.com: it is refused".to_owned()));
+    let mut host = configured(url, &[answer(503), silent, answer(200)]);
+    for wait in [1_000, 2_000] {
+        assert_eq!((host.take(), host.pass_deadlines(1)), (vec![], vec![wait]));
+        host.go_on();
+    }
+    host.take_one("TrialAssigned");
+
+    let mut host = configured(url, &[answer(404)]);
+    for _ in 0..4 {
+        host.pass_deadlines(1);
+        host.go_on();
+    }
+    let reason = "the stack does not answer for this trial: its URL answers 404";
+    assert_eq!(host.take_one("TrialAssignmentFailed")["reason"], reason);
+}
+
+#[test]
+fn a_preparation_of_which_nobody_hears_ends_the_assignment() {
+    let mut host = Scene::new();
+    host.warm("acs-1");
+    let requested = host.request_for("t1", Duration::from_secs(14 * 24 * 60 * 60));
+    host.handle("OnlineTrial", "TrialRequested", &requested).unwrap();
+    host.take_one("StackReserved");
+    assert_eq!(host.pass_deadlines(1), [900_000]);
+    let failed = host.take_one("TrialAssignmentFailed");
+    assert_eq!(failed["reason"], "the task configureTrial took longer than its TimeoutSeconds");
+    assert_eq!(failed["stackId"], "acs-1");
+    let configured = host.prepare("acs-1", "t1");
+    host.handle("stack-manager", "StackConfigured", &configured).unwrap();
+    assert!(host.take().is_empty() && host.keys("assignments").is_empty());
 }
 
 #[test]

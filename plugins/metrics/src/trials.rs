@@ -7,10 +7,11 @@ use crate::recorder::Recorder;
 use crate::{seconds, text};
 
 /// How the reasons of assign-trial begin, and what they are called in a label. Their whole texts would be a series each.
-const REASONS: [(&str, &str); 6] = [
+const REASONS: [(&str, &str); 7] = [
     ("no warm stack", "no-warm-stack"),
     ("the stack failed", "stack-failed"),
     ("the stack does not answer", "stack-silent"),
+    ("the task configureTrial took longer", "stack-not-configured"),
     ("the trial expired", "trial-expired"),
     ("the trial was cancelled", "trial-cancelled"),
     ("the trial ended", "trial-ended"),

@@ -63,7 +63,7 @@ pub struct Response {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// rules.toml does not grant the destination.
+    /// rules.toml does not grant the destination, or not the address that its host stands for.
     Denied(String),
     /// The request is malformed.
     Invalid(String),

@@ -21,8 +21,10 @@
 //! * `execution`: the state of a run, and its steps
 //! * `history`: what happened
 //!
-//! What is not here: JSONata and variables, distributed maps (`ItemReader`, `ItemBatcher`, `ResultWriter`), and heartbeats. A definition that
-//! has them is refused by name.
+//! What is not here: JSONata and variables, and distributed maps (`ItemReader`, `ItemBatcher`, `ResultWriter`). A definition that has them is
+//! refused by name. Tasks send no heartbeats: `HeartbeatSeconds` is the time in which they answer, and its end `States.HeartbeatTimeout`. Where
+//! the rest differs from the specification, `tests/deviations.json` says how and why, and the tests keep to it; the specification's own examples
+//! are in the files beside it.
 //!
 //! ```
 //! use serde_json::json;

@@ -42,7 +42,7 @@ impl Path {
         }
         let way = match parts(rest) {
             Some(parts) => Way::Definite(parts),
-            None => Way::Indefinite(JsonPath::parse(rest).map_err(|error| format!("{text:?} is no path: {error}"))?),
+            None => Way::Indefinite(indefinite(rest).map_err(|error| format!("{text:?} is no path: {error}"))?),
         };
         Ok(Self { text: text.to_owned(), of_context, way })
     }
@@ -143,13 +143,9 @@ fn parts(text: &str) -> Option<Vec<Part>> {
     let mut parts = Vec::new();
     while !rest.is_empty() {
         if let Some(after) = rest.strip_prefix('.') {
-            let end = after.find(|c: char| !is_of_name(c)).unwrap_or(after.len());
-            let name = &after[..end];
-            if name.is_empty() {
-                return None;
-            }
-            parts.push(Part::Name(name.to_owned()));
-            rest = &after[end..];
+            let (name, after) = plain(after)?;
+            parts.push(Part::Name(name));
+            rest = after;
         } else {
             let after = rest.strip_prefix('[')?;
             let quote = after.chars().next().filter(|c| matches!(c, '\'' | '"'));
@@ -167,9 +163,61 @@ fn parts(text: &str) -> Option<Vec<Part>> {
     Some(parts)
 }
 
-/// What may be in a name that is not quoted. The hyphen is no part of RFC 9535, but of what people write: `$.detail-type`.
-fn is_of_name(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '_' | '-') || !c.is_ascii()
+/// A path to any number of places. RFC 9535 has names without quotation marks that are shorter than those of the language, so these
+/// are put in quotation marks where it does not take them.
+fn indefinite(text: &str) -> Result<JsonPath, serde_json_path::ParseError> {
+    JsonPath::parse(text).or_else(|error| JsonPath::parse(&with_quoted_names(text)).map_err(|_| error))
+}
+
+/// A path with `['name']` for each `.name`, but for those in brackets.
+fn with_quoted_names(text: &str) -> String {
+    let (mut written, mut rest, mut depth, mut quote) = (String::new(), text, 0_usize, None);
+    while let Some(c) = rest.chars().next() {
+        if c == '.' && depth == 0 {
+            let after = rest.trim_start_matches('.');
+            if let Some((name, after_name)) = plain(after) {
+                let descends = if rest.len() - after.len() > 1 { &rest[..rest.len() - after.len()] } else { "" };
+                let name = name.replace('\\', r"\\").replace('\'', r"\'");
+                written += &format!("{descends}['{name}']");
+                rest = after_name;
+                continue;
+            }
+        }
+        match (quote, c) {
+            (Some(_), '\\') => {
+                written.push(c);
+                rest = &rest[1..];
+                let Some(escaped) = rest.chars().next() else { break };
+                written.push(escaped);
+                rest = &rest[escaped.len_utf8()..];
+                continue;
+            }
+            (Some(open), c) if c == open => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '[') => depth += 1,
+            (None, ']') => depth = depth.saturating_sub(1),
+            (None, _) => {}
+        }
+        written.push(c);
+        rest = &rest[c.len_utf8()..];
+    }
+    written
+}
+
+/// The name at the beginning of a text, without quotation marks, and what follows it. A backslash takes the next character as it is. The
+/// hyphen and `&` are no part of RFC 9535, but of the language's examples: `$.delivery-partner`.
+fn plain(text: &str) -> Option<(String, &str)> {
+    let mut name = String::new();
+    let mut chars = text.chars();
+    loop {
+        let rest = chars.as_str();
+        match chars.next() {
+            Some('\\') => name.push(chars.next()?),
+            Some(c) if c.is_alphanumeric() || matches!(c, '_' | '-' | '&') || !c.is_ascii() => name.push(c),
+            _ => return (!name.is_empty()).then_some((name, rest)),
+        }
+    }
 }
 
 /// The text up to a quotation mark, and what follows that. A backslash takes the next character as it is.

@@ -9,10 +9,12 @@ use serde_json::{Value, json};
 pub mod names {
     /// Matches every error but [`RUNTIME`] and [`DATA_LIMIT_EXCEEDED`].
     pub const ALL: &str = "States.ALL";
-    /// A task, or the whole machine, took longer than its `TimeoutSeconds`.
+    /// A task, or the whole machine, took longer than its `TimeoutSeconds`. As a name to match: [`HEARTBEAT_TIMEOUT`] too.
     pub const TIMEOUT: &str = "States.Timeout";
-    /// What a task fails with that gives no name of its own. As a name to match: every error but [`TIMEOUT`] and those that
-    /// [`ALL`] leaves out.
+    /// A task took longer than its `HeartbeatSeconds`.
+    pub const HEARTBEAT_TIMEOUT: &str = "States.HeartbeatTimeout";
+    /// What a task fails with that gives no name of its own. As a name to match: every error but [`TIMEOUT`], [`HEARTBEAT_TIMEOUT`] and those
+    /// that [`ALL`] leaves out.
     pub const TASK_FAILED: &str = "States.TaskFailed";
     /// A task may not do what it was asked for.
     pub const PERMISSIONS: &str = "States.Permissions";
@@ -28,6 +30,21 @@ pub mod names {
     pub const RUNTIME: &str = "States.Runtime";
     /// A value became too large.
     pub const DATA_LIMIT_EXCEEDED: &str = "States.DataLimitExceeded";
+
+    /// All of them.
+    pub(crate) const EVERY: [&str; 11] = [
+        ALL,
+        TIMEOUT,
+        HEARTBEAT_TIMEOUT,
+        TASK_FAILED,
+        PERMISSIONS,
+        RESULT_PATH_MATCH_FAILURE,
+        PARAMETER_PATH_FAILURE,
+        NO_CHOICE_MATCHED,
+        INTRINSIC_FAILURE,
+        RUNTIME,
+        DATA_LIMIT_EXCEEDED,
+    ];
 }
 
 /// An error.
@@ -58,9 +75,11 @@ impl Problem {
     /// Whether a name in `ErrorEquals` means this error.
     pub(crate) fn is(&self, name: &str) -> bool {
         let is_final = self.error == names::RUNTIME || self.error == names::DATA_LIMIT_EXCEEDED;
+        let is_timeout = self.error == names::TIMEOUT || self.error == names::HEARTBEAT_TIMEOUT;
         match name {
             names::ALL => !is_final,
-            names::TASK_FAILED => !is_final && self.error != names::TIMEOUT,
+            names::TIMEOUT => is_timeout,
+            names::TASK_FAILED => !is_final && !is_timeout,
             name => self.error == name,
         }
     }

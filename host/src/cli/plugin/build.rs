@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::super::output::complain;
 use super::language::{Language, Project};
 use super::new::write_wit;
 use super::{Failure, Output, tools};
@@ -49,13 +50,13 @@ impl Build {
 }
 
 fn rust(folder: &Path, to: &Path) -> Result<(), Failure> {
+    install_target(folder)?;
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["build", "--release", "--target", TARGET, "--message-format", "json-render-diagnostics"]);
     cargo.current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::inherit());
     let said = cargo.output().map_err(|error| Failure::Refused(format!("cargo cannot be started: {error}")))?;
     if !said.status.success() {
-        let hint = format!("if the target is missing: rustup target add {TARGET}");
-        return Err(Failure::Refused(format!("cargo failed: {}; {hint}", said.status)));
+        return Err(Failure::Refused(format!("cargo failed: {}", said.status)));
     }
     // The last one is the project's own: what it depends on is built before.
     let files = said.stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());
@@ -66,6 +67,22 @@ fn rust(folder: &Path, to: &Path) -> Result<(), Failure> {
     })?;
     std::fs::copy(component, to)?;
     Ok(())
+}
+
+/// Installs what the compiler needs for the target, in the toolchain that the project is built with. Without rustup the toolchain is somebody else's
+/// to arrange, and cargo will say what is missing.
+fn install_target(folder: &Path) -> Result<(), Failure> {
+    let rustup = || {
+        let mut rustup = Command::new("rustup");
+        rustup.arg("target").current_dir(folder);
+        rustup
+    };
+    let Ok(installed) = rustup().args(["list", "--installed"]).output() else { return Ok(()) };
+    if !installed.status.success() || String::from_utf8_lossy(&installed.stdout).lines().any(|line| line == TARGET) {
+        return Ok(());
+    }
+    complain(&format!("installing the target {TARGET} with rustup"));
+    tools::run(rustup().args(["add", TARGET]))
 }
 
 fn javascript(folder: &Path, project: &Project, to: &Path) -> Result<(), Failure> {

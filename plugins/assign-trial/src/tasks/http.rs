@@ -1,4 +1,4 @@
-//! The task that sends a request.
+//! The tasks that send a request.
 
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use trialbridge_plugin::http::{Error, Request};
 use trialbridge_states::{Call, Problem, names};
 
 use super::input;
+use crate::record::Pending;
 
 /// How long a request may take unless it says otherwise, in seconds.
 const TIMEOUT: u64 = 5;
@@ -31,9 +32,20 @@ struct Wanted {
     timeout_seconds: Option<u64>,
 }
 
-/// Sends a request to where rules.toml grants it. It may be sent more than once, each time with the same `Idempotency-Key`: that
-/// of the trial and of this stay in the state, retries included.
-pub(crate) fn send(host: &Host, id: &str, call: &Call) -> Result<Value, Problem> {
+/// Sends the request that a task is pending for. It may be sent more than once.
+pub(crate) fn send(host: &Host, id: &str, pending: &Pending) -> Result<Value, Problem> {
+    match pending {
+        Pending::HttpRequest(call) => request(host, id, call),
+        Pending::CheckReachable { stack_id, url, .. } => reach(host, stack_id, url),
+        Pending::SelectStack { .. } | Pending::ConfigureTrial { .. } => {
+            Err(Problem::new(names::RUNTIME, "the task sends no request"))
+        }
+    }
+}
+
+/// Sends a request to where rules.toml grants it, each time with the same `Idempotency-Key`: that of the trial and of this stay in the
+/// state, retries included.
+fn request(host: &Host, id: &str, call: &Call) -> Result<Value, Problem> {
     let wanted: Wanted = input(call)?;
     let timeout = wanted.timeout_seconds.unwrap_or(TIMEOUT).clamp(1, LONGEST_TIMEOUT);
     let mut request = Request::new(wanted.method, wanted.url).timeout(Duration::from_secs(timeout));
@@ -71,6 +83,18 @@ pub(crate) fn send(host: &Host, id: &str, call: &Call) -> Result<Value, Problem>
         Err(Error::Failed(reason)) => Err(Problem::new("States.Http.Socket", reason)),
         Err(error) => Err(Problem::new(names::TASK_FAILED, error.to_string())),
     }
+}
+
+/// Asks whether a stack answers at its URL, with success or a redirection. Where rules.toml does not let this plugin ask, its provider's word
+/// is enough.
+fn reach(host: &Host, stack_id: &str, url: &str) -> Result<Value, Problem> {
+    let said = match host.send(&Request::get(url)) {
+        Ok(response) if (200..400).contains(&response.status) => return Ok(json!({ "stackId": stack_id })),
+        Ok(response) => format!("its URL answers {}", response.status),
+        Err(Error::Denied(_)) => return Ok(json!({ "stackId": stack_id })),
+        Err(error) => error.to_string(),
+    };
+    Err(Problem::new("StackUnreadable", format!("the stack does not answer for this trial: {said}")))
 }
 
 fn get() -> String {

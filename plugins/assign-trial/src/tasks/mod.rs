@@ -10,7 +10,8 @@
 //! | `emitEvent` | `detailType`, `source`, `detail` | the detail that was emitted | `OutcomeEmitted` |
 //! | `httpRequest` | `url`, `method`, `headers`, `body`, `timeoutSeconds` | `status`, `headers`, `body` | `States.Http.StatusCode.NNN`, `States.Http.Socket` |
 //!
-//! What rules.toml does not grant fails with `States.Permissions`, and what is malformed with `States.TaskFailed`.
+//! What rules.toml does not grant fails with `States.Permissions`, and what is malformed with `States.TaskFailed`. `checkReachable` is no request
+//! of the definition's: where rules.toml does not grant it, the word of the stack's provider is enough.
 
 mod events;
 mod http;
@@ -52,14 +53,14 @@ pub(crate) fn perform(
 ) -> Result<Answer, Failure> {
     let outcome = match call.resource.as_str() {
         "selectStack" => return stacks::select(run, id, assignment, call),
-        // Who asks, and for what, is committed before it is asked: so a repetition asks for the same.
+        // Who asks, and for what, is committed before it is asked: so a repetition asks for the same. `checkReachable` does the same.
         "httpRequest" => {
             assignment.pending.push(Pending::HttpRequest(call.clone()));
             return Ok(Answer::Later);
         }
         "configureTrial" => return stacks::configure(run, id, assignment, call),
+        "checkReachable" => return Ok(stacks::check_reachable(run, id, assignment, call)),
         "reserveStack" => stacks::reserve(run, id, assignment, call),
-        "checkReachable" => stacks::check_reachable(run, id, assignment, call),
         "emitEvent" => events::emit(run, id, assignment, call),
         "updateTrial" => events::update(run, id, assignment, call),
         other => Ok(Err(Problem::new(names::RUNTIME, format!("there is no task {other:?}")))),

@@ -108,16 +108,24 @@ pub(super) fn configure(
     Ok(Answer::Later)
 }
 
-/// Asks a stack which trial it is for, unless it is one that stack-manager has vouched for.
-pub(super) fn check_reachable(run: &mut Run<'_>, id: &str, assignment: &Assignment, call: &Call) -> Outcome {
+/// Asks a stack of the daemon's which trial it is for. One that is elsewhere, which stack-manager has vouched for, is to answer at its URL, if
+/// that is one of HTTP.
+pub(super) fn check_reachable(run: &mut Run<'_>, id: &str, assignment: &mut Assignment, call: &Call) -> Answer {
     let Which { stack_id } = match input(call) {
         Ok(input) => input,
-        Err(problem) => return Ok(Err(problem)),
+        Err(problem) => return Answer::Now(Err(problem)),
     };
-    if assignment.is_stack_ready && assignment.stack_id.as_ref() == Some(&stack_id) {
-        return Ok(Ok(json!({ "stackId": stack_id })));
+    if let Some(url) = &assignment.vouched_for
+        && assignment.stack_id.as_ref() == Some(&stack_id)
+    {
+        if !url.starts_with("http://") && !url.starts_with("https://") {
+            return Answer::Now(Ok(json!({ "stackId": stack_id })));
+        }
+        let url = url.clone();
+        assignment.pending.push(Pending::CheckReachable { token: call.token, stack_id, url });
+        return Answer::Later;
     }
-    Ok(match (run.answer)(&stack_id) {
+    Answer::Now(match (run.answer)(&stack_id) {
         Ok(file) if file.as_deref().and_then(trial_of).as_deref() == Some(id) => Ok(json!({ "stackId": stack_id })),
         Ok(_) => Err(Problem::new("StackUnreachable", "the stack does not answer for this trial")),
         Err(error) => {

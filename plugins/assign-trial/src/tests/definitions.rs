@@ -42,7 +42,11 @@ fn a_bad_definition_is_refused_with_its_paths() {
         }
     }
     host.configure(json!({ "definition": "{" }));
-    assert!(host.check_config().unwrap_err().starts_with("definition: is not JSON: EOF"));
+    assert!(host.check_config().unwrap_err().starts_with("definition: $: is not JSON: EOF"));
+    let twice = r#"{ "StartAt": "A", "States": { "A": { "Type": "Succeed" }, "A": { "Type": "Fail" } } }"#;
+    host.configure(json!({ "definition": twice }));
+    let said = "definition: $.States.A: is there twice, and an object has each name once";
+    assert_eq!(host.check_config().unwrap_err(), said);
     host.configure(json!({ "defnition": {} }));
     assert!(host.check_config().unwrap_err().contains("unknown field `defnition`"));
 }

@@ -135,7 +135,7 @@ fn comparison(name: &str, value: &Value, fields: &mut Fields<'_>, report: &mut R
         Operator::OrderPath(domain, relation) => {
             let text = fields.expect(name, value, value.as_str(), "a path", report)?;
             let other = Path::parse(text).map_err(|reason| path(reason, report)).ok()?;
-            Test::Order(domain, relation, Operand::Path(other))
+            Test::Order(domain, relation, Operand::Path(fields.definite(name, other, report)?))
         }
     };
     Some(Condition::Compare(variable?, test))

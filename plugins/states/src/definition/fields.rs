@@ -18,8 +18,6 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     ("Assign", "variables are not supported; put values into the state's output with ResultPath"),
     ("Condition", "is of the JSONata dialect; use Variable with a comparison"),
     ("Credentials", "roles are not known here: rules.toml says what a plugin may do"),
-    ("HeartbeatSeconds", "heartbeats are not supported; use TimeoutSeconds"),
-    ("HeartbeatSecondsPath", "heartbeats are not supported; use TimeoutSecondsPath"),
     ("ItemBatcher", "distributed maps are not supported"),
     ("ItemReader", "distributed maps are not supported; use ItemsPath"),
     ("Items", "is of the JSONata dialect; use ItemsPath"),
@@ -152,9 +150,18 @@ impl<'a> Fields<'a> {
 
     /// A list that is not empty, with the paths of its items.
     pub(super) fn list(&mut self, name: &'static str, report: &mut Report<'_>) -> Vec<(&'a Value, String)> {
+        if let Some(Value::Array(items)) = self.take(name)
+            && items.is_empty()
+        {
+            report.say(self.path(name), "must not be empty");
+        }
+        self.any_list(name, report)
+    }
+
+    /// A list, with the paths of its items.
+    pub(super) fn any_list(&mut self, name: &'static str, report: &mut Report<'_>) -> Vec<(&'a Value, String)> {
         let Some(value) = self.take(name) else { return Vec::new() };
-        let items = value.as_array().filter(|items| !items.is_empty());
-        let items = self.expect(name, value, items, "an array that is not empty", report);
+        let items = self.expect(name, value, value.as_array(), "an array", report);
         let at = self.path(name);
         items.into_iter().flatten().enumerate().map(|(i, item)| (item, format!("{at}[{i}]"))).collect()
     }
@@ -168,6 +175,11 @@ impl<'a> Fields<'a> {
     /// A path to one place.
     pub(super) fn definite_path(&mut self, name: &'static str, report: &mut Report<'_>) -> Option<Path> {
         let path = self.any_path(name, report)?;
+        self.definite(name, path, report)
+    }
+
+    /// The path in the field `name`, if it leads to one place.
+    pub(super) fn definite(&self, name: &str, path: Path, report: &mut Report<'_>) -> Option<Path> {
         if path.is_definite() {
             return Some(path);
         }
@@ -196,9 +208,11 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A payload template.
+    /// A payload template: an object, or an array, as AWS takes it too.
     pub(super) fn template(&mut self, name: &'static str, report: &mut Report<'_>) -> Option<Template> {
         let value = self.take(name)?;
+        let value = Some(value).filter(|value| value.is_object() || value.is_array());
+        let value = self.expect(name, self.members.get(name)?, value, "an object", report)?;
         let at = self.path(name);
         Some(Template::parse(value, &at, &mut |path, message| report.say(path, message)))
     }

@@ -3,12 +3,13 @@
 use super::fields::{Fields, Report};
 use crate::problem::names;
 use crate::retry::{Catcher, Jitter, Retrier};
+use crate::suggest::did_you_mean;
 
 /// The longest `MaxDelaySeconds`, in seconds: a year.
 const LONGEST_DELAY: u64 = 31_622_400;
 
 pub(super) fn retriers(fields: &mut Fields<'_>, report: &mut Report<'_>) -> Vec<Retrier> {
-    let items = fields.list("Retry", report);
+    let items = fields.any_list("Retry", report);
     let last = items.len().saturating_sub(1);
     let items = items.into_iter().enumerate();
     items
@@ -17,7 +18,7 @@ pub(super) fn retriers(fields: &mut Fields<'_>, report: &mut Report<'_>) -> Vec<
 }
 
 pub(super) fn catchers(fields: &mut Fields<'_>, report: &mut Report<'_>) -> Vec<Catcher> {
-    let items = fields.list("Catch", report);
+    let items = fields.any_list("Catch", report);
     let last = items.len().saturating_sub(1);
     let items = items.into_iter().enumerate();
     items
@@ -73,7 +74,12 @@ fn errors(fields: &mut Fields<'_>, is_last: bool, report: &mut Report<'_>) -> Ve
     let mut errors = Vec::new();
     for (value, at) in fields.list("ErrorEquals", report) {
         match value.as_str() {
-            Some(name) => errors.push(name.to_owned()),
+            Some(name) => {
+                if let Some(reason) = never_reported(name) {
+                    report.say(at, reason);
+                }
+                errors.push(name.to_owned());
+            }
             None => report.say(at, format!("must be the name of an error, and is {value}")),
         }
     }
@@ -89,4 +95,17 @@ fn errors(fields: &mut Fields<'_>, is_last: bool, report: &mut Report<'_>) -> Ve
         }
     }
     errors
+}
+
+/// Why nothing will ever match a name of the language's own. Those with a second dot are tasks': `States.Http.Socket`.
+fn never_reported(name: &str) -> Option<String> {
+    let own = name.strip_prefix("States.").filter(|rest| !rest.contains('.'))?;
+    if names::EVERY.contains(&name) {
+        return None;
+    }
+    if own == "BranchFailed" {
+        return Some("a Parallel fails with the error of its branch, not with States.BranchFailed".to_owned());
+    }
+    let hint = did_you_mean(name, names::EVERY.iter().copied());
+    Some(format!("there is no error {name:?} here, and other names must not begin with \"States.\"{hint}"))
 }

@@ -5,6 +5,7 @@ mod fields;
 mod graph;
 mod handlers;
 mod states;
+mod text;
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
@@ -64,7 +65,7 @@ pub(crate) struct State {
 /// What a state does.
 #[derive(Clone, Debug)]
 pub(crate) enum Kind {
-    Task { resource: String, timeout: Option<Amount> },
+    Task { resource: String, timeout: Option<Amount>, heartbeat: Option<Amount> },
     Choice { rules: Vec<(Condition, String)>, default: Option<String> },
     Wait(Until),
     Pass { result: Option<Value> },
@@ -100,6 +101,23 @@ pub(crate) enum Until {
 }
 
 impl Machine {
+    /// Reads a definition that is a text in JSON. `resources` are the tasks that there are.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it, names that are there twice among that; at least one thing.
+    pub fn from_json(text: &str, resources: &[&str]) -> Result<Self, Vec<Mistake>> {
+        let (definition, mut mistakes) = text::read(text).map_err(|mistake| vec![mistake])?;
+        match Self::parse(&definition, resources) {
+            Ok(machine) if mistakes.is_empty() => Ok(machine),
+            Ok(_) => Err(mistakes),
+            Err(others) => {
+                mistakes.extend(others);
+                Err(mistakes)
+            }
+        }
+    }
+
     /// Reads a definition. `resources` are the tasks that there are.
     ///
     /// # Errors

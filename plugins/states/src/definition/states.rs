@@ -139,7 +139,15 @@ fn task(fields: &mut Fields<'_>, report: &mut Report<'_>) -> Kind {
         let known = report.resources.join(", ");
         report.say(fields.path("Resource"), format!("there is no resource {resource:?}, but {known}{hint}"));
     }
-    Kind::Task { resource, timeout: fields.amount("TimeoutSeconds", "TimeoutSecondsPath", 1, report) }
+    let timeout = fields.amount("TimeoutSeconds", "TimeoutSecondsPath", 1, report);
+    let heartbeat = fields.amount("HeartbeatSeconds", "HeartbeatSecondsPath", 1, report);
+    if let (Some(Amount::Given(timeout)), Some(Amount::Given(heartbeat))) = (&timeout, &heartbeat)
+        && heartbeat >= timeout
+    {
+        let message = format!("must be less than TimeoutSeconds, {timeout}, and is {heartbeat}");
+        report.say(fields.path("HeartbeatSeconds"), message);
+    }
+    Kind::Task { resource, timeout, heartbeat }
 }
 
 fn wait(fields: &mut Fields<'_>, report: &mut Report<'_>) -> Option<Kind> {

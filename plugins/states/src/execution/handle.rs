@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::Call;
 use super::context::Item;
-use super::thread::{Branch, Phase, Progress, Thread, Turn};
-use crate::definition::{Kind, Said, State, Until};
+use super::thread::{Branch, Limit, Phase, Progress, Thread, Turn};
+use super::{Call, earlier};
+use crate::definition::{Amount, Kind, Said, State, Until};
 use crate::history::What;
 use crate::problem::{Problem, names};
 use crate::template::{Scene, Template};
@@ -95,19 +95,21 @@ impl Thread {
 
     fn act(&mut self, state: &State, name: &str, input: Value, turn: &mut Turn<'_, '_>) -> Result<Progress, Problem> {
         match &state.kind {
-            Kind::Task { resource, timeout } => {
-                // Of what the state was given: what Parameters make of it is for the task.
-                let seconds = timeout
-                    .as_ref()
-                    .map(|timeout| self.amount(timeout, "TimeoutSecondsPath", &self.input, turn))
-                    .transpose()?;
-                let deadline = seconds.map(|seconds| turn.moment.now.saturating_add(seconds.saturating_mul(1000)));
+            Kind::Task { resource, timeout, heartbeat } => {
+                let timeout = self.time_of(timeout.as_ref(), "TimeoutSecondsPath", turn)?;
+                // A task gives no sign of life but its answer, so that is what has to come in time.
+                let heartbeat = self.time_of(heartbeat.as_ref(), "HeartbeatSecondsPath", turn)?;
+                let limit = match heartbeat {
+                    Some(heartbeat) if timeout.is_none_or(|timeout| heartbeat < timeout) => Limit::Heartbeat,
+                    _ => Limit::Timeout,
+                };
+                let deadline = earlier(timeout, heartbeat);
                 let token = *turn.next_token;
                 *turn.next_token += 1;
                 let visit = *self.visit.get_or_insert(token);
                 let resource = resource.clone();
                 turn.moment.note(name, What::TaskStarted { resource: resource.clone(), input: input.clone() });
-                self.phase = Phase::Calling { token, deadline };
+                self.phase = Phase::Calling { token, deadline, limit };
                 Ok(Progress::Call(Call { token, visit, resource, input, deadline }))
             }
             Kind::Choice { rules, default } => {
@@ -187,6 +189,16 @@ impl Thread {
                 self.phase = Phase::Forked(branches.into_iter().collect::<Result<_, _>>()?);
                 Ok(Progress::Moved)
             }
+        }
+    }
+
+    /// When a time in seconds is over that begins now. A path to it is one into what the state was given: what Parameters make of that is
+    /// for the task.
+    fn time_of(&self, seconds: Option<&Amount>, field: &str, turn: &Turn<'_, '_>) -> Result<Option<u64>, Problem> {
+        let Some(seconds) = seconds else { return Ok(None) };
+        match self.amount(seconds, field, &self.input, turn)? {
+            0 => Err(Problem::runtime(format!("{field} leads to 0, and must lead to at least 1"))),
+            seconds => Ok(Some(turn.moment.now.saturating_add(seconds.saturating_mul(1000)))),
         }
     }
 

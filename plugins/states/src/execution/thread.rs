@@ -39,7 +39,12 @@ pub(super) enum Phase {
     /// It was entered, and is about to do what it does, for the first time or again.
     Entered,
     /// A task works for it.
-    Calling { token: u64, deadline: Option<u64> },
+    Calling {
+        token: u64,
+        deadline: Option<u64>,
+        #[serde(default)]
+        limit: Limit,
+    },
     /// The task has answered.
     Answered(Result<Value, Problem>),
     /// It waits for a time.
@@ -48,6 +53,17 @@ pub(super) enum Phase {
     Retrying { until: u64 },
     /// Its branches, or items, run.
     Forked(Vec<Branch>),
+}
+
+/// What sets the deadline of a task.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Limit {
+    /// Its TimeoutSeconds.
+    #[default]
+    Timeout,
+    /// Its HeartbeatSeconds.
+    Heartbeat,
 }
 
 /// A branch of a Parallel, or an item of a Map.
@@ -141,8 +157,16 @@ impl Thread {
                 self.finish(state, &name, output, turn)
             }
             Phase::Answered(Err(problem)) => self.task_failed(state, &name, problem, turn),
-            Phase::Calling { .. } => {
-                let problem = Problem::new(names::TIMEOUT, "the task took longer than its TimeoutSeconds");
+            Phase::Calling { limit, .. } => {
+                let (error, field) = match limit {
+                    Limit::Timeout => (names::TIMEOUT, "TimeoutSeconds"),
+                    Limit::Heartbeat => (names::HEARTBEAT_TIMEOUT, "HeartbeatSeconds"),
+                };
+                let task = match &state.kind {
+                    Kind::Task { resource, .. } => resource,
+                    _ => &self.state,
+                };
+                let problem = Problem::new(error, format!("the task {task} took longer than its {field}"));
                 self.task_failed(state, &name, problem, turn)
             }
             Phase::Waiting { .. } => match self.given_on(state, self.input.clone(), turn) {

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sha2::Digest;
 
+use super::parse::OPEN_BACKSLASH;
 use super::{Known, arrays};
 
 /// The function whose first argument has braces.
@@ -51,7 +52,7 @@ pub(super) fn integer(value: &Value, what: &str) -> Result<i64, String> {
     value.as_i64().or_else(rounded).ok_or_else(|| format!("{what} must be a whole number, and is {value}"))
 }
 
-/// Puts arguments in the place of `{}`. `\{`, `\}` and `\\` stand for the character.
+/// Puts arguments in the place of `{}`. `\'`, `\{`, `\}` and `\\` stand for the character.
 fn format(arguments: &[Value]) -> Result<Value, String> {
     let template = text(&arguments[0], "the template")?;
     let mut values = arguments[1..].iter();
@@ -59,11 +60,19 @@ fn format(arguments: &[Value]) -> Result<Value, String> {
     let mut chars = template.chars().peekable();
     while let Some(c) = chars.next() {
         match c {
-            '\\' => filled.extend(chars.next().or(Some(c))),
+            '\\' => match chars.next() {
+                Some(c @ ('\'' | '{' | '}' | '\\')) => filled.push(c),
+                _ => return Err(format!("in {template:?} {OPEN_BACKSLASH}")),
+            },
             '{' if chars.peek() == Some(&'}') => {
                 chars.next();
                 match values.next() {
                     Some(Value::String(text)) => filled.push_str(text),
+                    Some(Value::Array(_) | Value::Object(_)) => {
+                        return Err(
+                            "a value is an array or an object; States.JsonToString makes a text of it".to_owned()
+                        );
+                    }
                     Some(other) => filled.push_str(&other.to_string()),
                     None => return Err(format!("{template:?} has more {{}} than there are values")),
                 }

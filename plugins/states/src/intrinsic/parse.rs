@@ -9,6 +9,9 @@ use crate::suggest::did_you_mean;
 /// How deep calls may lie in one another.
 const DEEPEST: usize = 10;
 
+/// What is wrong with a backslash that has nothing to escape.
+pub(super) const OPEN_BACKSLASH: &str = r"a backslash stands before none of ' { } and \; write \\ for the character";
+
 /// Reads a call that is the whole text.
 pub(super) fn parse(text: &str) -> Result<Function, String> {
     let mut reader = Reader { text, rest: text };
@@ -27,7 +30,6 @@ impl<'a> Reader<'a> {
         if depth > DEEPEST {
             return Err(format!("more than {DEEPEST} intrinsic functions lie in one another"));
         }
-        self.skip_blanks();
         let name = self.take(|c| c.is_ascii_alphanumeric() || c == '.' || c == '_');
         let Some(known) = functions::TABLE.iter().find(|known| known.name == name) else {
             if !name.starts_with("States.") {
@@ -39,9 +41,7 @@ impl<'a> Reader<'a> {
             let hint = did_you_mean(name, functions::TABLE.iter().map(|known| known.name));
             return Err(format!("there is no intrinsic function {name:?}{hint}"));
         };
-        if !self.skip('(') {
-            return Err(self.expected(&format!("( after {name}")));
-        }
+        self.rest = self.rest.strip_prefix('(').ok_or_else(|| self.expected(&format!("( right after {name}")))?;
         let mut arguments = Vec::new();
         if !self.skip(')') {
             loop {
@@ -89,8 +89,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A text in single quotation marks. A backslash takes the next character as it is, but stays before braces and
-    /// backslashes, because what they mean in a template is for States.Format to say.
+    /// A text in single quotation marks. A backslash stays before braces and backslashes, because what they mean in a template is for
+    /// States.Format to say.
     fn text(&mut self) -> Result<String, String> {
         let mut text = String::new();
         let mut chars = self.rest.char_indices().skip(1);
@@ -102,7 +102,8 @@ impl<'a> Reader<'a> {
                 }
                 '\\' => match chars.next() {
                     Some((_, c @ ('{' | '}' | '\\'))) => text.extend(['\\', c]),
-                    Some((_, c)) => text.push(c),
+                    Some((_, '\'')) => text.push('\''),
+                    Some(_) => return Err(format!("in {:?} {OPEN_BACKSLASH}", self.text)),
                     None => break,
                 },
                 c => text.push(c),
@@ -118,7 +119,7 @@ impl<'a> Reader<'a> {
         let mut end = self.rest.len();
         while let Some((at, c)) = chars.next() {
             match (quote, c) {
-                (Some(_), '\\') => drop(chars.next()),
+                (_, '\\') => drop(chars.next()),
                 (Some(open), c) if c == open => quote = None,
                 (Some(_), _) => {}
                 (None, '\'' | '"') => quote = Some(c),

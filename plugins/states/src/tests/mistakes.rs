@@ -120,12 +120,12 @@ fn fields_are_checked_one_by_one() {
             "$.States.A.TimeoutSecondsPath: cannot be beside TimeoutSeconds: only one of TimeoutSeconds, TimeoutSecondsPath is allowed",
         ),
         (
-            json!({ "Type": "Task", "End": true, "Resource": "work", "HeartbeatSeconds": 1 }),
-            "$.States.A.HeartbeatSeconds: heartbeats are not supported; use TimeoutSeconds",
+            json!({ "Type": "Task", "End": true, "Resource": "work", "HeartbeatSeconds": 9, "TimeoutSeconds": 9 }),
+            "$.States.A.HeartbeatSeconds: must be less than TimeoutSeconds, 9, and is 9",
         ),
         (
             json!({ "Type": "Task", "End": true, "Resource": "work", "Retry": [{ "ErrorEquals": [] }] }),
-            "$.States.A.Retry[0].ErrorEquals: must be an array that is not empty, and is an array",
+            "$.States.A.Retry[0].ErrorEquals: must not be empty",
         ),
         (
             json!({ "Type": "Task", "End": true, "Resource": "work", "Retry": [{ "ErrorEquals": ["States.ALL", "x"] }] }),

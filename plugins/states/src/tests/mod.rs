@@ -5,6 +5,7 @@ mod data;
 mod errors;
 mod forks;
 mod mistakes;
+mod specification;
 mod storage;
 mod waits;
 
