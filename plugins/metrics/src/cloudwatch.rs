@@ -105,10 +105,17 @@ fn judge(response: &Response) -> Result<(), Failure> {
     let text = String::from_utf8_lossy(&response.body);
     let said: String = text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(300).collect();
     let reason = format!("CloudWatch answered {}: {said}", response.status);
-    // Throttling is a 400 in this protocol; so are credentials that have expired, which are mended elsewhere.
-    let passing = ["Throttling", "RequestLimitExceeded", "ExpiredToken", "InternalFailure", "ServiceUnavailable"];
+    // Throttling is a 400 in this protocol; so are some credentials that are not taken, which are mended elsewhere.
+    let passing = [
+        "Throttling",
+        "RequestLimitExceeded",
+        "ExpiredToken",
+        "RequestExpired",
+        "InternalFailure",
+        "ServiceUnavailable",
+    ];
     match response.status {
-        408 | 429 | 500.. => Err(retry(reason)),
+        401 | 403 | 408 | 429 | 500.. => Err(retry(reason)),
         _ if passing.iter().any(|passing| text.contains(passing)) => Err(retry(reason)),
         _ => Err(permanent(reason)),
     }

@@ -13,13 +13,7 @@ const VERSION: &str = "2010-08-01";
 /// The most metrics in a request.
 const MOST_METRICS: usize = 1000;
 
-/// The most dimensions of a metric, those of the configuration among them.
-const MOST_DIMENSIONS: usize = 30;
-
-/// The longest value of a dimension, in bytes.
-const LONGEST: usize = 1024;
-
-/// A metric in a minute: the minute in seconds since the epoch, the name, the labels.
+/// A metric in a minute: the minute in seconds since the epoch, the name, the labels as CloudWatch takes them.
 type Series = (u64, String, Vec<(String, String)>);
 
 /// What one metric was in one minute.
@@ -36,7 +30,7 @@ pub(super) fn form(config: &CloudWatch, data: impl Iterator<Item = (u64, Datum)>
     let mut metrics: BTreeMap<Series, Statistics> = BTreeMap::new();
     for (minute, Datum { name, labels, value }) in data {
         let new = Statistics { count: 0, sum: 0.0, minimum: value, maximum: value };
-        let metric = metrics.entry((minute, name, labels)).or_insert(new);
+        let metric = metrics.entry((minute, name, dimensions(labels))).or_insert(new);
         metric.count += 1;
         metric.sum += value;
         metric.minimum = metric.minimum.min(value);
@@ -65,14 +59,20 @@ pub(super) fn form(config: &CloudWatch, data: impl Iterator<Item = (u64, Datum)>
             put("StatisticValues.Minimum", &metric.minimum.to_string());
             put("StatisticValues.Maximum", &metric.maximum.to_string());
         }
-        // CloudWatch refuses a dimension without a value.
         let dimensions = config.dimensions.iter().chain(labels.iter().map(|(name, value)| (name, value)));
-        let dimensions = dimensions.filter(|(_, value)| !value.is_empty()).take(MOST_DIMENSIONS);
         for (number, (name, value)) in dimensions.enumerate() {
             let dimension = format!("Dimensions.member.{}", number + 1);
             put(&format!("{dimension}.Name"), name);
-            put(&format!("{dimension}.Value"), &value[..value.floor_char_boundary(LONGEST)]);
+            put(&format!("{dimension}.Value"), value);
         }
     }
     Some(form.finish())
+}
+
+/// Labels as dimensions: CloudWatch refuses the whole request for a value that is blank, or not of ASCII's printable characters, and anybody's event may bring
+/// one. None is too long: the host takes 256 bytes, and CloudWatch 1024.
+fn dimensions(labels: Vec<(String, String)>) -> Vec<(String, String)> {
+    let printable = |c: char| if matches!(c, ' '..='~') { c } else { '?' };
+    let labels = labels.into_iter().filter(|(_, value)| !value.trim().is_empty());
+    labels.map(|(name, value)| (name, value.chars().map(printable).collect())).collect()
 }
