@@ -67,7 +67,7 @@ fn scheduled(host: &Host, config: &CloudWatch) -> Result<(), Failure> {
     }
 }
 
-/// Makes one request of what the minute before this one kept.
+/// Makes a request of what the minute before this one kept, or several if it is much.
 fn put_together(host: &Host, config: &CloudWatch) -> Result<(), Failure> {
     let bucket = host.kv(BUCKETS[((host.now() / MINUTE + 1) % 2) as usize]);
     let kept = bucket.page::<(u64, Vec<Datum>)>("", None, AT_ONCE)?;
@@ -76,7 +76,7 @@ fn put_together(host: &Host, config: &CloudWatch) -> Result<(), Failure> {
     }
     let full = kept.len() == AT_ONCE as usize;
     let data = kept.into_iter().flat_map(|(_, (minute, data))| data.into_iter().map(move |datum| (minute, datum)));
-    if let Some(form) = request::form(config, data) {
+    for form in request::forms(config, data) {
         let id = host.new_id();
         host.kv(BUCKET).set_bytes(&batch(&id), form.as_bytes())?;
         host.emit(NewEvent::new(SELF, BATCHED, json!({ "batch": id })))?;

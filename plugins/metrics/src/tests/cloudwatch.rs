@@ -107,6 +107,27 @@ fn labels_that_cloudwatch_does_not_take_are_made_to_fit() {
 }
 
 #[test]
+fn what_is_too_large_for_a_record_is_sent_in_several_requests() {
+    let mut world = world();
+    let dimensions: Value = (0..27).map(|number| (format!("name-{number}"), json!("#".repeat(100)))).collect();
+    world.configure(json!({ "cloudwatch": { "endpoint": ENDPOINT, "dimensions": dimensions } }));
+    world.answer("POST", ENDPOINT, Ok(Response::new(200, "")));
+    for number in 0..100 {
+        world.handle("test", &format!("kind-{number}"), json!({})).expect("it is kept");
+    }
+    world.advance(Duration::from_secs(60));
+    send(&mut world).expect("it is sent");
+    let requests = world.requests().len();
+    let mut kinds: Vec<String> = Vec::new();
+    for number in 0..requests {
+        let form = sent(&world, number);
+        assert_eq!(form[3].0, "MetricData.member.1.MetricName");
+        kinds.extend(form.into_iter().map(|(_, value)| value).filter(|value| value.starts_with("kind-")));
+    }
+    assert_eq!((requests, kinds.len()), (5, 100));
+}
+
+#[test]
 fn what_cloudwatch_refuses_stays() {
     let refusal = |status: u16, body: &str| {
         let mut world = world();
