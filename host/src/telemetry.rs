@@ -189,6 +189,11 @@ impl Metrics {
             store_bytes: Gauge::default(),
             resident_memory: Gauge::default(),
         };
+        // From the start: a series that begins at 1 has not increased, and nobody would be told of the first rejection.
+        for outcome in [Reload::InForce, Reload::Rejected].map(|reload| OutcomeLabel { outcome: reload.label() }) {
+            drop(metrics.plugin_loads.get_or_create(&outcome));
+            drop(metrics.rules_reloads.get_or_create(&outcome));
+        }
         metrics.registered()
     }
 
@@ -327,6 +332,8 @@ mod tests {
             "trialbridge_delivery_seconds_bucket{le=\"0.0005\",plugin=\"assign-trial\"} 1",
             "trialbridge_delivery_seconds_count{plugin=\"assign-trial\"} 2",
             "trialbridge_plugin_loads_total{outcome=\"in_force\"} 1",
+            "trialbridge_plugin_loads_total{outcome=\"rejected\"} 0",
+            "trialbridge_rules_reloads_total{outcome=\"in_force\"} 0",
             "trialbridge_rules_reloads_total{outcome=\"rejected\"} 1",
             "trialbridge_timer_lateness_seconds_bucket{le=\"0.005\"} 1",
             "trialbridge_deliveries_in_flight 2",

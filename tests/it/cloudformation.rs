@@ -1,8 +1,9 @@
-//! Stacks of CloudFormation, over its own protocol, against moto: many trials from the request to the deleted stack, a template that rolls back,
-//! and a daemon that is killed while stacks are made.
+//! Stacks of CloudFormation, over its own protocol, against moto: many trials from the request to the deleted stack, templates that fail or are rolled
+//! back, and a daemon that is killed while stacks are made.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -28,6 +29,10 @@ const KILLS: usize = 6;
 /// A queue whose URL is that of the stack.
 const TEMPLATE: &str =
     r#"{"Resources":{"Queue":{"Type":"AWS::SQS::Queue"}},"Outputs":{"Url":{"Value":{"Ref":"Queue"}}}}"#;
+
+/// A queue, and then a bucket with a name that buckets cannot have.
+const IMPOSSIBLE: &str = r#"{"Resources":{"Queue":{"Type":"AWS::SQS::Queue"},
+    "Bucket":{"Type":"AWS::S3::Bucket","DependsOn":"Queue","Properties":{"BucketName":"No"}}}}"#;
 
 /// The rest of the tables of stack-manager: a destination that the host signs for, and pools. moto takes any credentials; these are not the name of
 /// the project, because a secret is taken out of answers wherever it stands.
@@ -56,7 +61,7 @@ poll-interval = "500ms"
 [plugins.stack-manager.config.pools.{name}.cloudformation]
 endpoint = "http://127.0.0.1:{port}"
 owner = "trials-test"
-template-body = '{TEMPLATE}'
+template-body = '''{TEMPLATE}'''
 tags = {{ Team = "trials & co" }}
 "#
     )
@@ -144,16 +149,31 @@ async fn fifty_trials_leave_the_warm_stacks_and_no_others() {
     world.host.shutdown().await;
 }
 
-/// Passes requests on to moto, and says of every stack that was made that it was rolled back, which moto never does.
+/// Passes requests on to moto, and says of every stack that was made that it was rolled back, and of the first that is to be deleted that this failed, until
+/// it is asked again. moto itself knows neither.
 async fn rolling_back(moto: u16) -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let client = reqwest::Client::new();
+    let stuck = Arc::new(Mutex::new(None::<String>));
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            let client = client.clone();
+            let (client, stuck) = (client.clone(), stuck.clone());
             tokio::spawn(async move {
-                let seen = receive(&mut stream).await?;
+                let mut seen = receive(&mut stream).await?;
+                let field = |name: &str| {
+                    let mut fields = form_urlencoded::parse(seen.body.as_bytes());
+                    fields.find(|(field, _)| field == name).map(|(_, value)| value.into_owned())
+                };
+                let (action, stack) = (field("Action"), field("StackName"));
+                let state = {
+                    let mut stuck = stuck.lock().unwrap();
+                    if action.as_deref() == Some("DeleteStack") && stuck.is_none() {
+                        stuck.clone_from(&stack);
+                        seen.body = seen.body.replace("DeleteStack", "DescribeStacks");
+                    }
+                    if stuck.is_some() && *stuck == stack { "DELETE_FAILED" } else { "ROLLBACK_COMPLETE" }
+                };
                 let header = |name: &str| seen.header(name).unwrap_or_default().to_owned();
                 let request = client.post(format!("http://127.0.0.1:{moto}/")).body(seen.body.clone());
                 let request = request.header("authorization", header("authorization"));
@@ -162,7 +182,7 @@ async fn rolling_back(moto: u16) -> u16 {
                 let text = answer.text().await.ok()?;
                 let text = text.replace(
                     "<StackStatus>CREATE_COMPLETE</StackStatus>",
-                    "<StackStatus>ROLLBACK_COMPLETE</StackStatus><StackStatusReason>The following resource(s) failed to create: [Queue].</StackStatusReason>",
+                    &format!("<StackStatus>{state}</StackStatus><StackStatusReason>The following resource(s) failed: [Queue].</StackStatusReason>"),
                 );
                 let length = text.len();
                 let answer =
@@ -181,18 +201,41 @@ async fn a_template_that_rolls_back_fails_the_trial_and_leaves_nothing() {
     let port = rolling_back(moto.port).await;
     let pools = pool("BROKEN", 1, port, "retry-budget = 2");
     let rules = stacks::rules(&["BROKEN"], &settings(port, &pools));
+    let reason = "CloudFormation: ROLLBACK_COMPLETE: The following resource(s) failed: [Queue].";
+    let undeleted = fails(&moto, &rules, reason).await;
+    let reason = "CloudFormation: DELETE_FAILED: The following resource(s) failed: [Queue].";
+    assert_eq!(undeleted, [json!(reason)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_with_what_aws_refuses_fails_the_trial_and_leaves_nothing() {
+    let moto = Moto::start().await;
+    let pools = pool("BROKEN", 1, moto.port, "retry-budget = 2").replace(TEMPLATE, IMPOSSIBLE);
+    let rules = stacks::rules(&["BROKEN"], &settings(moto.port, &pools));
+    // moto says so at once, and leaves what it has made so far.
+    let reason = "CloudFormation answered 400 InvalidBucketName: The specified bucket is not valid.";
+    assert_eq!(fails(&moto, &rules, reason).await, [Value::Null; 0]);
+}
+
+/// Requests a trial whose stacks fail for this reason. Why stacks could not be deleted at first; in the end all are.
+async fn fails(moto: &Moto, rules: &str, reason: &str) -> Vec<Value> {
     let world = world(&rules.replace("wait-seconds = 3600", "wait-seconds = 120")).await;
     world.host.trials().request(request("BROKEN", 1)).await.unwrap();
     let count = |detail_type| of_type(&world.journal(), detail_type).len();
     stacks::until(&world, "the trial failed", || count("TrialAssignmentFailed") == 1).await;
-    let failed = world.wait_for_event("StackFailed").await;
-    let reason = "CloudFormation: ROLLBACK_COMPLETE: The following resource(s) failed to create: [Queue].";
-    assert_eq!((&failed["state"], &failed["reason"]), (&json!("CREATING"), &json!(reason)));
-    stacks::until(&world, "all are deleted", || count("StackDeleted") == count("StackFailed")).await;
-    assert!(count("StackFailed") >= 2, "it was tried again");
+    let failed = || {
+        of_type(&world.journal(), "StackFailed")
+            .into_iter()
+            .partition::<Vec<_>, _>(|failed| failed["state"] == "CREATING")
+    };
+    stacks::until(&world, "all are deleted", || count("StackDeleted") == failed().0.len()).await;
+    let (created, deleted) = failed();
+    assert!(created.len() >= 2, "it was tried again");
+    assert!(created.iter().all(|failed| failed["reason"].as_str().unwrap().ends_with(reason)), "{created:?}");
     assert_eq!(moto.stacks().await, [""; 0]);
     assert_eq!(world.storage().scan(&KeyRange::kv("stacks", ""), usize::MAX).unwrap().len(), 0);
     world.host.shutdown().await;
+    deleted.iter().map(|failed| failed["reason"].clone()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -72,8 +72,8 @@ async fn the_lake_has_each_event_once_however_often_the_daemon_is_killed() {
 
     let world = World::on_what_was_left(folder, SystemClock::default().now().plus(Duration::from_secs(60))).await;
     flushed(&world).await;
-    let found = read(&world.folder.path().join("data").join("lake"));
-    check(&world, &found);
+    let found = read(&world.folder.path().join("data").join("lake"), "parquet");
+    check(&world, &found, "VARCHAR");
     assert_eq!(found["detail_types"], json!({ "TrialRequested": TRIALS, "TrialExpired": TRIALS }));
 
     let plan = found["plan"].as_str().unwrap();
@@ -104,14 +104,7 @@ aws-key = {{ env = "CARGO_PKG_LICENSE" }}
 "#
     );
     let world = World::new(&RULES.replace("SINK", &sink), &[("data-lake", &plugin("data-lake"))]).await;
-    for number in 0..TRIALS {
-        let request = trialbridge::trials::Request {
-            lead_id: number.to_string(),
-            trial_type: "ACS".to_owned(),
-            ..Default::default()
-        };
-        world.host.trials().request(request).await.unwrap();
-    }
+    requests(&world, TRIALS).await;
     flushed(&world).await;
 
     let lake = tempfile::tempdir().unwrap();
@@ -123,8 +116,32 @@ aws-key = {{ env = "CARGO_PKG_LICENSE" }}
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, bytes).unwrap();
     }
-    check(&world, &read(lake.path()));
+    check(&world, &read(lake.path(), "parquet"), "VARCHAR");
     world.host.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn as_json_lines_it_says_the_same() {
+    let sink = "folders = { lake = { path = \"${data}/lake\", access = \"read-write\" } }\nconfig = { format = \"json-lines\", max-events = 7 }";
+    let world = World::new(&RULES.replace("SINK", sink), &[("data-lake", &plugin("data-lake"))]).await;
+    requests(&world, 20).await;
+    flushed(&world).await;
+    let found = read(&world.folder.path().join("data").join("lake"), "jsonl");
+    // What DuckDB takes the texts of ids for by itself.
+    check(&world, &found, "UUID");
+    world.host.shutdown().await;
+}
+
+/// Requests trials.
+async fn requests(world: &World, count: usize) {
+    for number in 0..count {
+        let request = trialbridge::trials::Request {
+            lead_id: number.to_string(),
+            trial_type: "ACS".to_owned(),
+            ..Default::default()
+        };
+        world.host.trials().request(request).await.unwrap();
+    }
 }
 
 /// Waits until nothing is left to be written: what is open is old ten minutes later, and sealed by the schedule.
@@ -138,16 +155,16 @@ async fn flushed(world: &World) {
     assert_eq!(world.dead_letters().await, Vec::<Value>::new());
 }
 
-/// What DuckDB finds in a folder.
-fn read(lake: &Path) -> Value {
+/// What DuckDB finds in the files of a folder with this extension.
+fn read(lake: &Path, extension: &str) -> Value {
     let duckdb = python::environment("duckdb", "duckdb", DUCKDB);
     let script = repository().join("tests").join("it").join("lake.py");
-    let found = python::run(Command::new(duckdb.join("bin").join("python")).arg(script).arg(lake));
+    let found = python::run(Command::new(duckdb.join("bin").join("python")).arg(script).arg(lake).arg(extension));
     serde_json::from_str(&found).unwrap()
 }
 
-/// Whether the lake has each event of the journal, once, and what it says of them is of the right types.
-fn check(world: &World, found: &Value) {
+/// Whether the lake has each event of the journal, once, and what it says of them is of the right types: ids of this one.
+fn check(world: &World, found: &Value, id: &str) {
     let rows: Vec<&str> = found["ids"].as_array().unwrap().iter().map(|id| id.as_str().unwrap()).collect();
     let distinct: BTreeSet<&str> = rows.iter().copied().collect();
     assert_eq!(rows.len(), distinct.len(), "no event is there twice");
@@ -158,9 +175,9 @@ fn check(world: &World, found: &Value) {
     assert!(other.is_empty(), "only in the lake, or only in the journal: {other:?}");
     for (column, kind) in [
         ("sequence", "BIGINT"),
-        ("id", "VARCHAR"),
+        ("id", id),
         ("time", "TIMESTAMP WITH TIME ZONE"),
-        ("trial_id", "VARCHAR"),
+        ("trial_id", id),
         ("expires_at", "TIMESTAMP WITH TIME ZONE"),
         ("detail", "VARCHAR"),
         ("date", "DATE"),

@@ -27,15 +27,31 @@ fn alerts_are_well_formed_and_fire_when_they_should() {
     }
 }
 
+#[test]
+fn what_the_dashboard_asks_is_understood() {
+    // What Grafana puts in.
+    let filled = |expression: String| {
+        let filled = expression.replace("$__rate_interval", "5m").replace("$instance", ".*").replace("$type", ".*");
+        assert!(!filled.contains('$'), "`{expression}` has a variable that this test does not know");
+        filled
+    };
+    let expressions = expressions_of_dashboard().into_iter().map(filled);
+    let rules = expressions
+        .enumerate()
+        .map(|(number, expression)| json!({ "record": format!("dashboard:{number}"), "expr": expression }));
+    let rules = json!({ "groups": [{ "name": "dashboard", "rules": rules.collect::<Vec<_>>() }] });
+    let folder = tempfile::tempdir().unwrap();
+    // JSON is YAML.
+    std::fs::write(folder.path().join("dashboard.yml"), rules.to_string()).unwrap();
+    let (printed, complaints, code) = outcome(&promtool(folder.path(), &["check", "rules", "dashboard.yml"]));
+    assert_eq!(code, Some(0), "{printed}{complaints}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn dashboard_and_alerts_ask_for_what_is_exposed() {
     let exposed = exposed_after_a_lifecycle().await;
-    let docs = repository().join("docs");
-    let dashboard = std::fs::read_to_string(docs.join("grafana/trialbridge.json")).unwrap();
-    let mut expressions = Vec::new();
-    strings(&serde_json::from_str(&dashboard).unwrap(), "expr", &mut expressions);
-    assert!(expressions.len() > 15);
-    let alerts = std::fs::read_to_string(docs.join("prometheus/alerts.yml")).unwrap();
+    let mut expressions = expressions_of_dashboard();
+    let alerts = std::fs::read_to_string(repository().join("docs/prometheus/alerts.yml")).unwrap();
     let of_alerts = expressions_of_alerts(&alerts);
     assert_eq!(of_alerts.len(), alerts.matches("- alert:").count());
     expressions.extend(of_alerts);
@@ -103,6 +119,14 @@ async fn exposed_after_a_lifecycle() -> BTreeSet<String> {
     // A histogram of the daemon is described by its own name.
     let daemon = described.filter(|name| name.starts_with("trialbridge_"));
     series.chain(daemon).map(str::to_owned).collect()
+}
+
+fn expressions_of_dashboard() -> Vec<String> {
+    let dashboard = std::fs::read_to_string(repository().join("docs/grafana/trialbridge.json")).unwrap();
+    let mut expressions = Vec::new();
+    strings(&serde_json::from_str(&dashboard).unwrap(), "expr", &mut expressions);
+    assert!(expressions.len() > 15);
+    expressions
 }
 
 /// The values of all members of this name, wherever they are.

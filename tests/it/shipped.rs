@@ -1,4 +1,4 @@
-//! The rules.toml that ships, as it is and with everything in it that is switched off.
+//! The rules.toml that ships: as it is, with what is switched off in it, and with what the README says to add.
 
 use crate::support::process::{command, outcome};
 use crate::support::repository;
@@ -21,22 +21,76 @@ fn check(rules: &str) -> (String, String, Option<i32>) {
     outcome(&check.output().unwrap())
 }
 
-/// The rules with every line that begins with `#` and no blank switched on.
-fn switched_on(rules: &str) -> String {
-    let on = |line: &str| match line.strip_prefix('#') {
-        Some(rest) if !rest.starts_with([' ', '#']) => rest.to_owned(),
-        _ => line.to_owned(),
-    };
-    rules.lines().map(|line| on(line) + "\n").collect()
+/// A file of the repository.
+fn read(name: &str) -> String {
+    std::fs::read_to_string(repository().join(name)).unwrap()
+}
+
+/// Checks rules that nothing is to be said against. What is printed.
+#[track_caller]
+fn good(rules: &str) -> String {
+    let (printed, complaints, code) = check(rules);
+    assert_eq!((complaints.as_str(), code), ("", Some(0)), "{printed}");
+    printed
+}
+
+/// The rules with the lines of these plugins switched on: those that begin with `#` and no blank, and stand together with a table of such a plugin, or under
+/// one.
+fn switched_on(rules: &str, plugins: &[&str]) -> String {
+    let is_off = |line: &&str| line.strip_prefix('#').is_some_and(|rest| !rest.starts_with([' ', '#']));
+    let (mut on, mut table) = (String::new(), "");
+    let mut lines = rules.lines().peekable();
+    while let Some(line) = lines.next() {
+        let mut part = vec![line];
+        if is_off(&line) {
+            part.extend(std::iter::from_fn(|| lines.next_if(is_off)));
+        } else if line.starts_with('[') {
+            table = line;
+        }
+        let tables: Vec<&str> = part.iter().filter_map(|line| line.strip_prefix('#')).chain([table]).collect();
+        let of = |plugin: &&str| tables.iter().any(|line| line.starts_with(&format!("[plugins.{plugin}")));
+        let switch = is_off(&line) && plugins.iter().any(of);
+        for line in part {
+            on.push_str(if switch { &line[1..] } else { line });
+            on.push('\n');
+        }
+    }
+    on
+}
+
+/// The rules with what the README says in the block of TOML that begins like this: what is of a table that they have goes there.
+fn with(rules: &str, beginning: &str) -> String {
+    let readme = read("README.md");
+    let (_, rest) = readme.split_once(&format!("```toml\n{beginning}")).unwrap();
+    let block = format!("{beginning}{}", rest.split_once("```").unwrap().0);
+    block.split("\n\n").fold(rules.to_owned(), |rules, part| {
+        let (table, lines) = part.split_once('\n').unwrap();
+        match rules.split_once(&format!("\n{table}\n")) {
+            Some((before, after)) => format!("{before}\n{table}\n{lines}\n{after}"),
+            None => format!("{rules}\n{part}\n"),
+        }
+    })
 }
 
 #[test]
 fn the_shipped_rules_are_good_with_and_without_what_is_optional() {
-    let shipped = std::fs::read_to_string(repository().join("rules.toml")).unwrap();
-    let (printed, complaints, code) = check(&shipped);
-    assert_eq!((complaints.as_str(), code), ("", Some(0)), "{printed}");
-    assert!(printed.contains("plugin slack: not used"), "nothing asks for it: {printed}");
-    let (printed, complaints, code) = check(&switched_on(&shipped));
-    assert_eq!((complaints.as_str(), code), ("", Some(0)), "{printed}");
-    assert!(printed.contains("plugin slack 0"), "{printed}");
+    let shipped = read("rules.toml");
+    let printed = good(&shipped);
+    for plugin in ["slack", "data-lake"] {
+        assert!(printed.contains(&format!("plugin {plugin}: not used")), "nothing asks for it: {printed}");
+    }
+    let all = ["metrics", "slack", "data-lake"];
+    let on = switched_on(&shipped, &all);
+    assert!(!on.lines().any(|line| line.starts_with("#[") || line.contains("#http")), "{on}");
+    for plugin in all {
+        assert!(good(&switched_on(&shipped, &[plugin])).contains(&format!("plugin {plugin} 0")));
+    }
+    // All at once, and what the README says to add.
+    let blocks = [
+        "[plugins.slack.config.messages.",
+        "[plugins.data-lake.config]",
+        "[plugins.data-lake]\nhttp",
+        "[plugins.stack-manager]\nhttp",
+    ];
+    good(&blocks.into_iter().fold(on, |rules, block| with(&rules, block)));
 }

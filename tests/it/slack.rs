@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use trialbridge::clock::{Clock, ManualClock, Timestamp};
 use trialbridge::plugin::Resolver;
 use trialbridge::storage::key::TimerKind;
 use trialbridge::storage::{Key, KeyRange};
@@ -70,9 +71,16 @@ impl Resolver for Here {
     }
 }
 
-/// What came of the requests: the messages that were taken, and how often Slack was busy.
+/// The pause that Slack asks for, in seconds: longer than the longest back-off of the rules, so that nobody keeps to it by chance.
+const PAUSE: u64 = 7;
+
+/// What came of the requests: the messages that were taken, how often Slack was busy, and how many requests came in a pause.
 #[derive(Default)]
 struct Slack {
+    clock: OnceLock<Arc<ManualClock>>,
+    /// Until when nobody is to come.
+    pause: Mutex<Option<Timestamp>>,
+    early: AtomicUsize,
     taken: Mutex<Vec<Value>>,
     busy: AtomicUsize,
     asked: AtomicUsize,
@@ -82,6 +90,10 @@ impl Slack {
     /// Every third message is one too many, and every seventh is too much for the server.
     fn answer(&self, seen: &Seen) -> Option<(u16, String, String)> {
         let said = |status: u16, body: &str| Some((status, String::new(), body.to_owned()));
+        let now = self.clock.get().unwrap().now();
+        if self.pause.lock().unwrap().is_some_and(|end| now < end) {
+            self.early.fetch_add(1, Ordering::SeqCst);
+        }
         let message: Value = match serde_json::from_str(&seen.body) {
             Ok(message) => message,
             Err(_) => return said(400, "invalid_payload"),
@@ -92,7 +104,8 @@ impl Slack {
         let asked = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
         if asked.is_multiple_of(3) {
             self.busy.fetch_add(1, Ordering::SeqCst);
-            return Some((429, "Retry-After: 2\r\n".to_owned(), "rate_limited".to_owned()));
+            *self.pause.lock().unwrap() = Some(now.plus(Duration::from_secs(PAUSE)));
+            return Some((429, format!("Retry-After: {PAUSE}\r\n"), "rate_limited".to_owned()));
         }
         if asked.is_multiple_of(7) {
             return said(503, "<html>later</html>");
@@ -161,7 +174,9 @@ async fn start(config: &str) -> (World, Arc<Slack>) {
     let rules = RULES.replace("CONFIG", config).replace(":TLS", &port);
     let hook = format!("https://slack.test{port}/services/{SECRET}\n");
     let files = [("hook", hook.as_str()), ("token", TOKEN), ("ca.pem", &authority)];
-    (World::with_network(&rules, &[("slack", &plugin("slack"))], &files, Arc::new(Here)).await, slack)
+    let world = World::with_network(&rules, &[("slack", &plugin("slack"))], &files, Arc::new(Here)).await;
+    slack.clock.set(world.clock.clone()).unwrap();
+    (world, slack)
 }
 
 /// Lets time pass, from retry to retry, until nothing is owed.
@@ -213,6 +228,7 @@ async fn each_event_is_told_once_by_a_webhook() {
     let told = slack.told();
     assert_eq!((told.len(), told.values().max()), (13, Some(&1)), "{told:?}");
     assert!(slack.busy.load(Ordering::SeqCst) > 3);
+    assert_eq!(slack.early.load(Ordering::SeqCst), 0, "requests came before the pause was over");
     let stored = stored(&world);
     assert!(!stored.contains("SECRET") && !stored.contains("7f3kQ9"), "{stored}");
 

@@ -14,8 +14,8 @@ use crate::row::escape;
 /// The granted folder.
 pub(crate) const FOLDER: &str = "lake";
 
-/// How long each step of an upload may take.
-const TIMEOUT: Duration = Duration::from_secs(20);
+/// How long the answer to an upload may take, the sending of the file with it: `time` of the destination is meant to be what ends it.
+const TIMEOUT: Duration = Duration::from_secs(60 * 60);
 
 /// Puts a file in its place.
 ///

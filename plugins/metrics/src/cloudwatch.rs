@@ -67,7 +67,7 @@ fn scheduled(host: &Host, config: &CloudWatch) -> Result<(), Failure> {
     }
 }
 
-/// Makes one request of what the minute before this one kept.
+/// Makes a request of what the minute before this one kept, or several if it is much.
 fn put_together(host: &Host, config: &CloudWatch) -> Result<(), Failure> {
     let bucket = host.kv(BUCKETS[((host.now() / MINUTE + 1) % 2) as usize]);
     let kept = bucket.page::<(u64, Vec<Datum>)>("", None, AT_ONCE)?;
@@ -76,7 +76,7 @@ fn put_together(host: &Host, config: &CloudWatch) -> Result<(), Failure> {
     }
     let full = kept.len() == AT_ONCE as usize;
     let data = kept.into_iter().flat_map(|(_, (minute, data))| data.into_iter().map(move |datum| (minute, datum)));
-    if let Some(form) = request::form(config, data) {
+    for form in request::forms(config, data) {
         let id = host.new_id();
         host.kv(BUCKET).set_bytes(&batch(&id), form.as_bytes())?;
         host.emit(NewEvent::new(SELF, BATCHED, json!({ "batch": id })))?;
@@ -105,10 +105,17 @@ fn judge(response: &Response) -> Result<(), Failure> {
     let text = String::from_utf8_lossy(&response.body);
     let said: String = text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(300).collect();
     let reason = format!("CloudWatch answered {}: {said}", response.status);
-    // Throttling is a 400 in this protocol; so are credentials that have expired, which are mended elsewhere.
-    let passing = ["Throttling", "RequestLimitExceeded", "ExpiredToken", "InternalFailure", "ServiceUnavailable"];
+    // Throttling is a 400 in this protocol; so are some credentials that are not taken, which are mended elsewhere.
+    let passing = [
+        "Throttling",
+        "RequestLimitExceeded",
+        "ExpiredToken",
+        "RequestExpired",
+        "InternalFailure",
+        "ServiceUnavailable",
+    ];
     match response.status {
-        408 | 429 | 500.. => Err(retry(reason)),
+        401 | 403 | 408 | 429 | 500.. => Err(retry(reason)),
         _ if passing.iter().any(|passing| text.contains(passing)) => Err(retry(reason)),
         _ => Err(permanent(reason)),
     }

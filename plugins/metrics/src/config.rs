@@ -6,6 +6,16 @@ use std::rc::Rc;
 use serde::Deserialize;
 use trialbridge_plugin::{Failure, Host};
 
+/// The labels that metrics have, three at most of them at a time.
+const LABELS: [&str; 6] = ["detail_type", "next", "reason", "source", "state", "type"];
+
+/// The most dimensions beside the labels: CloudWatch takes 30 of both together.
+const MOST_DIMENSIONS: usize = 27;
+
+/// The longest name and the longest value of a dimension, in bytes. CloudWatch's limits.
+const LONGEST_NAME: usize = 255;
+const LONGEST_VALUE: usize = 1024;
+
 /// The configuration.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -64,6 +74,35 @@ impl Config {
                 "cloudwatch.namespace: `{name}` is not 1 to 255 of A-Z a-z 0-9 . _ - / # : and blank, not beginning with AWS/"
             );
             return Err(reason);
+        }
+        cloudwatch.validate_dimensions()
+    }
+}
+
+impl CloudWatch {
+    /// One that CloudWatch does not take would cost every request.
+    fn validate_dimensions(&self) -> Result<(), String> {
+        let count = self.dimensions.len();
+        if count > MOST_DIMENSIONS {
+            return Err(format!("cloudwatch.dimensions: there are {count}, and at most {MOST_DIMENSIONS} are allowed"));
+        }
+        let fits = |text: &str, longest| {
+            !text.trim().is_empty() && text.len() <= longest && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+        };
+        for (name, value) in &self.dimensions {
+            if !fits(name, LONGEST_NAME) || name.starts_with(':') {
+                return Err(format!(
+                    "cloudwatch.dimensions: the name {name:?} is not 1 to {LONGEST_NAME} printable characters of ASCII, not all blank and not beginning with `:`"
+                ));
+            }
+            if LABELS.contains(&name.as_str()) {
+                return Err(format!("cloudwatch.dimensions: `{name}` is a label of the metrics; write another name"));
+            }
+            if !fits(value, LONGEST_VALUE) {
+                return Err(format!(
+                    "cloudwatch.dimensions.{name}: {value:?} is not 1 to {LONGEST_VALUE} printable characters of ASCII, not all blank"
+                ));
+            }
         }
         Ok(())
     }

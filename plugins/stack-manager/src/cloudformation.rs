@@ -52,6 +52,14 @@ impl<'a> CloudFormation<'a> {
             Err(trouble) => Err(trouble.into()),
         }
     }
+
+    fn begin_deletion(&self, stack_id: &str) -> Result<Status, Error> {
+        match self.send(&Query::new("DeleteStack").with("StackName", name(stack_id))) {
+            Ok(_) => Ok(Status::Deleting),
+            Err(Trouble::NotThere) => Ok(Status::Absent),
+            Err(trouble) => Err(trouble.into()),
+        }
+    }
 }
 
 impl Provider for CloudFormation<'_> {
@@ -107,10 +115,8 @@ impl Provider for CloudFormation<'_> {
     }
 
     fn delete(&mut self, stack_id: &str) -> Result<Status, Error> {
-        match self.send(&Query::new("DeleteStack").with("StackName", name(stack_id))) {
-            Ok(_) => {}
-            Err(Trouble::NotThere) => return Ok(Status::Absent),
-            Err(trouble) => return Err(trouble.into()),
+        if self.begin_deletion(stack_id)? == Status::Absent {
+            return Ok(Status::Absent);
         }
         Ok(match self.status(stack_id) {
             Ok(gone @ (Status::Absent | Status::Deleting)) => gone,
@@ -149,7 +155,7 @@ impl Provider for CloudFormation<'_> {
     }
 
     fn discard(&mut self, found: &Found) -> Result<(), Error> {
-        self.delete(&found.stack_id).map(drop)
+        self.begin_deletion(&found.stack_id).map(drop)
     }
 }
 

@@ -10,7 +10,7 @@
 //!
 //! * `handle` sends each event where it belongs
 //! * `lifecycle` is the way of one stack, `polling` asks how far it is, `deletion` is its end
-//! * `pool` is the stock of a type, `reconcile` the repair of all
+//! * `pool` is the stock of a type, `reconcile` the repair of all, and `existing` what it finds with the providers
 //! * `provider` is what makes stacks: `directory` folders, whose `page` is filled in, `command` what programs make, `cloudformation` what
 //!   AWS makes
 //! * `config`, `record`, `said`: what the operator, the store and this plugin's events say
@@ -23,6 +23,7 @@ mod command;
 mod config;
 mod deletion;
 mod directory;
+mod existing;
 mod handle;
 mod lifecycle;
 mod page;

@@ -9,7 +9,7 @@ use serde_json::json;
 use trialbridge_plugin::{Detail, Failure, Host, NewEvent};
 
 use crate::config::Config;
-use crate::provider::{Error, Providers, Status};
+use crate::provider::{Providers, Status};
 use crate::record::{STACKS, Stack, State};
 use crate::said::{SELF, of_request};
 use crate::{deletion, lifecycle};
@@ -69,12 +69,12 @@ pub(crate) fn poll(
     let status = providers.provider(host, &stack.provider).status(stack_id);
     match status {
         Ok(status) => lifecycle::advance(host, config, pool, stack_id, stack, status),
-        Err(Error::Refused(reason)) => lifecycle::give_up(host, pool, stack_id, stack, &reason),
-        Err(Error::Busy(reason) | Error::Failed(reason)) => {
+        // Whatever is wrong with asking, nothing is known to be wrong with the stack.
+        Err(error) => {
             if lifecycle::is_too_old(host, pool, &stack) {
                 return lifecycle::advance(host, config, pool, stack_id, stack, Status::Building);
             }
-            host.warn("cannot see how far a stack is", &[("stackId", stack_id), ("reason", &reason)]);
+            host.warn("cannot see how far a stack is", &[("stackId", stack_id), ("reason", error.reason())]);
             stack.failures = stack.failures.saturating_add(1);
             let delay = back_off(stack_id, stack.failures, pool.poll_interval, LONGEST.max(pool.poll_interval));
             schedule(host, stack_id, &mut stack, delay)?;

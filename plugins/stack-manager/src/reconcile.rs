@@ -5,16 +5,15 @@
 //!
 //! No stack is deleted because of what the same call decided about a record: that decision is only one when it is committed.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use serde_json::{Map, json};
-use trialbridge_plugin::{Failure, Host, permanent, retry};
+use trialbridge_plugin::{Failure, Host, permanent};
 
 use crate::config::{Config, UnknownStacks};
 use crate::deletion::{self, forget, lose, retire};
+use crate::existing::Existing;
 use crate::polling::PATIENCE;
 use crate::pool::{self, Budget, CHANGES_OF_STACK};
-use crate::provider::{Error, Extent, Found, Kind, Providers, Status};
+use crate::provider::{Extent, Found, Provider, Providers, Status};
 use crate::record::{STACKS, Stack, State};
 use crate::said::{emit, fail, request};
 
@@ -53,16 +52,18 @@ pub(crate) fn reconcile(
             format!("`after` of ReconcileContinued is `{after}`, and must begin with folders/, stacks/ or pools/");
         return Err(permanent(reason));
     }
-    if step == "folders"
-        && let Some(next) = sweep(host, providers, config, place)?
-    {
-        return go_on(host, &format!("folders/{next}"));
-    }
     let mut budget = Budget::new();
-    if step != "pools"
-        && let Some(next) = mend(host, providers, &mut budget, if step == "stacks" { place } else { "" })?
-    {
-        return go_on(host, &format!("stacks/{next}"));
+    if step != "pools" {
+        let mut existing = Existing::of(host, providers, config.kinds())?;
+        if step == "folders"
+            && let Some(next) = sweep(host, providers, &existing, config, place)?
+        {
+            return go_on(host, &format!("folders/{next}"));
+        }
+        let place = if step == "stacks" { place } else { "" };
+        if let Some(next) = mend(host, providers, &mut existing, &mut budget, place)? {
+            return go_on(host, &format!("stacks/{next}"));
+        }
     }
     pool::trim(host, config, &mut budget)?;
     for trial_type in config.pools.keys() {
@@ -85,11 +86,18 @@ pub(crate) fn go_on(host: &Host, after: &str) -> Result<(), Failure> {
 ///
 /// A record is committed before its stack is made and no id comes twice, so that what has no record
 /// now will never have one.
-fn sweep(host: &Host, providers: &mut impl Providers, config: &Config, place: &str) -> Result<Option<String>, Failure> {
+fn sweep(
+    host: &Host,
+    providers: &mut impl Providers,
+    existing: &Existing,
+    config: &Config,
+    place: &str,
+) -> Result<Option<String>, Failure> {
     let (number, mut after) = place.split_once(':').unwrap_or(("0", place));
     let first = number.parse().unwrap_or(0);
     for (number, kind) in config.kinds().iter().enumerate().skip(first) {
-        if let Some(last) = sweep_one(host, providers, config, kind, after)? {
+        let found = existing.found(kind).iter().filter(|found| found.name.as_str() > after);
+        if let Some(last) = sweep_one(host, &mut *providers.provider(host, kind), config, found)? {
             return Ok(Some(format!("{number}:{last}")));
         }
         after = "";
@@ -97,26 +105,14 @@ fn sweep(host: &Host, providers: &mut impl Providers, config: &Config, place: &s
     Ok(None)
 }
 
-/// The same for one provider.
-fn sweep_one(
+/// The same for one provider, and what was found of it.
+fn sweep_one<'a>(
     host: &Host,
-    providers: &mut impl Providers,
+    provider: &mut dyn Provider,
     config: &Config,
-    kind: &Kind,
-    after: &str,
+    mut rest: impl Iterator<Item = &'a Found>,
 ) -> Result<Option<String>, Failure> {
-    let mut provider = providers.provider(host, kind);
-    let found = match provider.list() {
-        Ok(found) => found.unwrap_or_default(),
-        Err(Error::Failed(reason)) => return Err(retry(format!("cannot list the stacks: {reason}"))),
-        Err(Error::Busy(reason) | Error::Refused(reason)) => {
-            // The others are not to wait for one that does not answer.
-            host.warn("cannot list the stacks of a provider", &[("reason", &reason)]);
-            return Ok(None);
-        }
-    };
     let (mut discarded, mut last) = (0, None);
-    let mut rest = found.iter().filter(|found| found.name.as_str() > after);
     for found in rest.by_ref().take(MOST_SEEN) {
         last = Some(found);
         if is_needed(host, found)? {
@@ -155,6 +151,7 @@ fn is_needed(host: &Host, found: &Found) -> Result<bool, Failure> {
 fn mend(
     host: &Host,
     providers: &mut impl Providers,
+    existing: &mut Existing,
     budget: &mut Budget,
     after: &str,
 ) -> Result<Option<String>, Failure> {
@@ -165,14 +162,14 @@ fn mend(
         if page.is_empty() {
             return Ok(None);
         }
-        // After the records: what is warm in them was made before.
-        let existing = Existing::of(host, providers, page.iter().map(|(_, stack)| stack))?;
         for (stack_id, stack) in page {
             if !budget.take(CHANGES_OF_STACK) {
                 return Ok(Some(last));
             }
             last.clone_from(&stack_id);
-            let made = mend_one(host, providers, &existing, stack_id, stack)?;
+            // Its type may be gone from rules.toml.
+            existing.ask(host, providers, &stack.provider)?;
+            let made = mend_one(host, providers, existing, stack_id, stack)?;
             budget.give_back(CHANGES_OF_STACK - made);
             seen += 1;
         }
@@ -198,11 +195,11 @@ fn mend_one(
             request(host, "StackDeleteRequested", &stack_id, &stack.trial_type)?;
             Ok(1)
         }
-        State::Warm if existing.lacks(&stack_id, &stack.provider) && is_gone(host, providers, &stack_id, &stack) => {
+        State::Warm if is_gone(host, providers, existing, &stack_id, &stack) => {
             lose(host, &stack_id, &stack, GONE)?;
             Ok(CHANGES_OF_STACK)
         }
-        State::Failed if existing.lacks(&stack_id, &stack.provider) => {
+        State::Failed if is_gone(host, providers, existing, &stack_id, &stack) => {
             forget(host, &stack_id, stack)?;
             Ok(2)
         }
@@ -211,11 +208,7 @@ fn mend_one(
             Ok(CHANGES_OF_STACK)
         }
         // Its trial goes on: who sees it can say what becomes of that.
-        State::Assigned
-            if !stack.missing
-                && existing.lacks(&stack_id, &stack.provider)
-                && is_gone(host, providers, &stack_id, &stack) =>
-        {
+        State::Assigned if !stack.missing && is_gone(host, providers, existing, &stack_id, &stack) => {
             stack.missing = true;
             host.kv(STACKS).set(&stack_id, &stack)?;
             fail(host, &stack_id, &stack, GONE)?;
@@ -229,51 +222,17 @@ fn mend_one(
     }
 }
 
-/// Whether a stack is gone that its provider did not list. Lists may be somewhat old, and a stack by itself is not.
-fn is_gone(host: &Host, providers: &mut impl Providers, stack_id: &str, stack: &Stack) -> bool {
+/// Whether a stack is gone: its provider did not list it, and asked for the stack itself says so.
+fn is_gone(host: &Host, providers: &mut impl Providers, existing: &Existing, stack_id: &str, stack: &Stack) -> bool {
+    if !existing.lacks(stack_id, &stack.provider) {
+        return false;
+    }
     match providers.provider(host, &stack.provider).status(stack_id) {
         Ok(status) => matches!(status, Status::Absent | Status::Deleting),
         Err(error) => {
             host.warn("cannot look for a stack", &[("stackId", stack_id), ("reason", error.reason())]);
             false
         }
-    }
-}
-
-/// Which stacks there are, by provider; nothing of a provider that cannot say.
-struct Existing(BTreeMap<Kind, Option<BTreeSet<String>>>);
-
-impl Existing {
-    /// Asks the providers of stacks that ought to be there.
-    fn of<'a>(
-        host: &Host,
-        providers: &mut impl Providers,
-        stacks: impl Iterator<Item = &'a Stack>,
-    ) -> Result<Self, Failure> {
-        let mut existing = BTreeMap::new();
-        for stack in stacks.filter(|stack| matches!(stack.state, State::Warm | State::Assigned | State::Failed)) {
-            if existing.contains_key(&stack.provider) {
-                continue;
-            }
-            let found = match providers.provider(host, &stack.provider).list() {
-                Ok(found) => found,
-                Err(Error::Failed(reason)) => return Err(retry(format!("cannot list the stacks: {reason}"))),
-                // Said when it was swept.
-                Err(Error::Busy(_) | Error::Refused(_)) => None,
-            };
-            let whole = |found: Vec<Found>| {
-                let whole = found.into_iter().filter(|found| found.extent == Extent::Whole);
-                whole.map(|found| found.stack_id).collect()
-            };
-            existing.insert(stack.provider.clone(), found.map(whole));
-        }
-        Ok(Self(existing))
-    }
-
-    /// Whether it is certain that there is no such stack.
-    fn lacks(&self, stack_id: &str, kind: &Kind) -> bool {
-        let known = self.0.get(kind).and_then(Option::as_ref);
-        known.is_some_and(|known| !known.contains(stack_id))
     }
 }
 

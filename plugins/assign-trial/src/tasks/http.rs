@@ -47,7 +47,12 @@ pub(crate) fn send(host: &Host, id: &str, pending: &Pending) -> Result<Value, Pr
 /// state, retries included.
 fn request(host: &Host, id: &str, call: &Call) -> Result<Value, Problem> {
     let wanted: Wanted = input(call)?;
-    let timeout = wanted.timeout_seconds.unwrap_or(TIMEOUT).clamp(1, LONGEST_TIMEOUT);
+    let timeout = wanted.timeout_seconds.unwrap_or(TIMEOUT);
+    if !(1..=LONGEST_TIMEOUT).contains(&timeout) {
+        let cause =
+            format!("the input of httpRequest: timeoutSeconds must be 1 to {LONGEST_TIMEOUT}, and is {timeout}");
+        return Err(Problem::new(names::TASK_FAILED, cause));
+    }
     let mut request = Request::new(wanted.method, wanted.url).timeout(Duration::from_secs(timeout));
     if let Some(body) = &wanted.body {
         request = match body {

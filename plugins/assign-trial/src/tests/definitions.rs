@@ -142,6 +142,19 @@ fn requests_are_sent_once_committed_and_retried_with_one_key() {
 }
 
 #[test]
+fn a_request_that_wants_more_time_than_there_is_says_so() {
+    let parameters = json!({ "url": "http://crm.example.com/", "timeoutSeconds": 30 });
+    let mut host = configured(json!({
+        "A": { "Type": "Task", "Resource": "httpRequest", "Parameters": parameters, "End": true },
+    }));
+    host.grant(Need::Http);
+    request(&mut host, "t1");
+    let failed = host.take_one("TrialAssignmentFailed");
+    let reason = "States.TaskFailed: the input of httpRequest: timeoutSeconds must be 1 to 8, and is 30";
+    assert_eq!((&failed["reason"], host.requests().len()), (&json!(reason), 0));
+}
+
+#[test]
 fn a_stack_that_was_taken_meanwhile_is_selected_anew() {
     let mut host = configured(json!({
         "A": { "Type": "Task", "Resource": "selectStack", "Parameters": { "type": "ACS" }, "ResultPath": "$.stack", "Next": "Pause" },

@@ -91,6 +91,43 @@ fn much_is_sent_in_several_requests_and_nothing_is_lost() {
 }
 
 #[test]
+fn labels_that_cloudwatch_does_not_take_are_made_to_fit() {
+    let mut world = world();
+    world.answer("POST", ENDPOINT, Ok(Response::new(200, "")));
+    for kind in ["Größe\n🎉", "Gr\u{f6}\u{df}e??", " \u{a0}"] {
+        world.handle("test", kind, json!({})).expect("it is kept");
+    }
+    world.advance(Duration::from_secs(60));
+    send(&mut world).expect("it is sent");
+    let form = sent(&world, 0);
+    let kinds = form.windows(2).filter(|pair| pair[0].1 == "detail_type").map(|pair| pair[1].1.as_str());
+    assert_eq!(kinds.collect::<Vec<_>>(), ["Gr??e??"]);
+    let counts = form.iter().filter(|(name, _)| name.ends_with(".Value") && !name.contains("Dimensions"));
+    assert_eq!(counts.map(|(_, value)| value.as_str()).collect::<Vec<_>>(), ["1", "2"]);
+}
+
+#[test]
+fn what_is_too_large_for_a_record_is_sent_in_several_requests() {
+    let mut world = world();
+    let dimensions: Value = (0..27).map(|number| (format!("name-{number}"), json!("#".repeat(100)))).collect();
+    world.configure(json!({ "cloudwatch": { "endpoint": ENDPOINT, "dimensions": dimensions } }));
+    world.answer("POST", ENDPOINT, Ok(Response::new(200, "")));
+    for number in 0..100 {
+        world.handle("test", &format!("kind-{number}"), json!({})).expect("it is kept");
+    }
+    world.advance(Duration::from_secs(60));
+    send(&mut world).expect("it is sent");
+    let requests = world.requests().len();
+    let mut kinds: Vec<String> = Vec::new();
+    for number in 0..requests {
+        let form = sent(&world, number);
+        assert_eq!(form[3].0, "MetricData.member.1.MetricName");
+        kinds.extend(form.into_iter().map(|(_, value)| value).filter(|value| value.starts_with("kind-")));
+    }
+    assert_eq!((requests, kinds.len()), (5, 100));
+}
+
+#[test]
 fn what_cloudwatch_refuses_stays() {
     let refusal = |status: u16, body: &str| {
         let mut world = world();
@@ -103,6 +140,7 @@ fn what_cloudwatch_refuses_stays() {
     };
     assert!(matches!(refusal(503, ""), Failure::Retry(_)));
     assert!(matches!(refusal(400, "<Code>Throttling</Code>"), Failure::Retry(_)));
+    assert!(matches!(refusal(403, "<Code>InvalidClientTokenId</Code>"), Failure::Retry(_)));
     assert_eq!(
         refusal(400, "<Code>\n  InvalidParameterValue</Code>"),
         Failure::Permanent("CloudWatch answered 400: <Code> InvalidParameterValue</Code>".to_owned())
@@ -111,7 +149,9 @@ fn what_cloudwatch_refuses_stays() {
 
 #[test]
 fn a_wrong_configuration_is_named() {
+    const NAME: &str = "cloudwatch.dimensions: the name \"Größe\" is not 1 to 255 printable characters of ASCII, not all blank and not beginning with `:`";
     let cloudwatch = |cloudwatch: Value| json!({ "cloudwatch": cloudwatch });
+    let dimensions = |dimensions: Value| cloudwatch(json!({ "endpoint": ENDPOINT, "dimensions": dimensions }));
     for (config, expected) in [
         (
             cloudwatch(json!({ "endpoint": "eu-central-1" })),
@@ -120,6 +160,19 @@ fn a_wrong_configuration_is_named() {
         (
             cloudwatch(json!({ "endpoint": ENDPOINT, "namespace": "AWS/x" })),
             "cloudwatch.namespace: `AWS/x` is not 1 to 255 of A-Z a-z 0-9 . _ - / # : and blank, not beginning with AWS/",
+        ),
+        (dimensions(json!({ "Größe": "1" })), NAME),
+        (
+            dimensions(json!({ "type": "x" })),
+            "cloudwatch.dimensions: `type` is a label of the metrics; write another name",
+        ),
+        (
+            dimensions(json!({ "Stage": " " })),
+            "cloudwatch.dimensions.Stage: \" \" is not 1 to 1024 printable characters of ASCII, not all blank",
+        ),
+        (
+            dimensions((0..28).map(|number| (number.to_string(), json!("x"))).collect()),
+            "cloudwatch.dimensions: there are 28, and at most 27 are allowed",
         ),
         (cloudwatch(json!({})), "cloudwatch: missing field `endpoint`"),
         (json!({ "cloud": {} }), "cloud: unknown field `cloud`, expected `cloudwatch`"),

@@ -1,5 +1,7 @@
 //! A request in the Query protocol: a form that is posted, and XML that comes back.
 
+use std::time::Duration;
+
 use form_urlencoded::Serializer;
 use trialbridge_plugin::Host;
 use trialbridge_plugin::http::{self, Request};
@@ -9,6 +11,9 @@ use crate::provider::Error;
 
 /// The version of the API.
 const VERSION: &str = "2010-05-15";
+
+/// How long each step of a request may take: a page of a hundred stacks takes some time to make.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What AWS answers when it is asked too often, or is not well.
 const BUSY: [&str; 10] = [
@@ -23,6 +28,29 @@ const BUSY: [&str; 10] = [
     "ServiceUnavailable",
     "InternalFailure",
 ];
+
+/// What AWS answers when it does not take the credentials, or they may not do what is asked. It says nothing of the stack, and is mended without
+/// this plugin's help, so it is waited for like a service that is busy. Whatever comes with 401 or 403 is the same.
+const NOT_ALLOWED: [&str; 14] = [
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthFailure",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "IncompleteSignature",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "MissingAuthenticationToken",
+    "NotAuthorized",
+    "OptInRequired",
+    "RequestExpired",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+];
+
+/// What to do about that.
+const ALLOW: &str = "see that the credentials are valid, that they may do this, and that the clock is right; \
+     those in files are read again at SIGHUP, those in the environment when the daemon starts";
 
 /// A request.
 pub(super) struct Query(String);
@@ -55,6 +83,7 @@ impl Query {
     pub(super) fn send(&self, host: &Host, endpoint: &str) -> Result<String, Trouble> {
         let request = Request::post(format!("{endpoint}/"))
             .header("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
+            .timeout(TIMEOUT)
             .body(self.0.as_str());
         let response = host.send(&request).map_err(|error| {
             Trouble::Other(match error {
@@ -72,6 +101,9 @@ impl Query {
             "ValidationError" if message.contains("does not exist") => Trouble::NotThere,
             "AlreadyExistsException" | "TokenAlreadyExistsException" => Trouble::Exists,
             code if BUSY.contains(&code) => Trouble::Other(Error::Busy(reason)),
+            code if matches!(response.status, 401 | 403) || NOT_ALLOWED.contains(&code) => {
+                Trouble::Other(Error::Busy(format!("{reason}; {ALLOW}")))
+            }
             _ if response.status == 429 || response.status >= 500 => Trouble::Other(Error::Busy(reason)),
             // What others can mend meanwhile: stacks may go, and quotas grow.
             "LimitExceededException" | "InsufficientCapabilitiesException" => Trouble::Other(Error::Failed(reason)),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use trialbridge_plugin::http::Response;
 use trialbridge_plugin::testing::World;
-use trialbridge_plugin::{Event, Need};
+use trialbridge_plugin::{Event, Level, Need};
 
 use crate::StackManager;
 
@@ -181,4 +181,29 @@ fn rollbacks_and_failed_deletions_are_said_with_their_reasons() {
     assert_eq!(part(&said[0], "reason"), "CloudFormation: ROLLBACK_COMPLETE: because of & it");
     assert_eq!(part(&said[1], "reason"), "CloudFormation: DELETE_FAILED: because of & it");
     assert_eq!([0, 1, 2].map(|number| part(&said[number], "state")), ["CREATING", "DELETING", "FAILED"]);
+}
+
+#[test]
+fn credentials_that_are_not_taken_cost_no_stack() {
+    let (mut world, id) = ordered();
+    script(
+        &mut world,
+        &[
+            (403, error("InvalidClientTokenId", "The security token included in the request is invalid.")),
+            (200, ok()),
+            (400, error("RequestExpired", "Request has expired.")),
+            (403, error("ExpiredToken", "The security token included in the request is expired")),
+            (403, "<html>a proxy's own</html>".to_owned()),
+            (200, described(&id, "CREATE_COMPLETE")),
+        ],
+    );
+    let mut said = settle(&mut world);
+    for _ in 0..5 {
+        world.advance(Duration::from_secs(120));
+        said.extend(settle(&mut world));
+    }
+    assert_eq!(names(&said), ["StackCreated", "StackWarm"]);
+    let warned = world.logs().iter().filter(|line| line.level == Level::Warn);
+    let advised = warned.filter(|line| line.fields.iter().any(|(_, value)| value.contains("SIGHUP")));
+    assert_eq!(advised.count(), 4);
 }

@@ -163,6 +163,10 @@ fn pool_entries_without_a_stack_are_removed() {
 #[test]
 fn many_stacks_are_mended_over_several_calls() {
     let mut world = warm(1000);
+    let before = world.folders.lists;
+    world.reconcile();
+    assert_eq!(world.folders.lists, before + 1, "each list takes many requests");
+    world.settle();
     for number in 0..1000 {
         world.reserve(&format!("t{number}"));
     }

@@ -21,6 +21,8 @@ pub(super) struct Scene {
 #[derive(Default)]
 pub(super) struct Folders {
     pub(super) all: BTreeMap<String, Option<Tenant>>,
+    /// How often they were listed.
+    pub(super) lists: usize,
     /// What every change answers, if it fails.
     pub(super) failure: Option<Error>,
     /// What stacks are while they take their time; nothing if all is done at once.
@@ -222,6 +224,7 @@ impl Provider for &mut Folders {
     }
 
     fn list(&mut self) -> Result<Option<Vec<Found>>, Error> {
+        self.lists += 1;
         let found = self.all.keys().map(|name| match name.strip_prefix('.') {
             Some(stack_id) => Found { name: name.clone(), stack_id: stack_id.to_owned(), extent: Extent::Part },
             None => Found { name: name.clone(), stack_id: name.clone(), extent: Extent::Whole },
