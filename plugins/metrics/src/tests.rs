@@ -53,6 +53,12 @@ fn each_event_moves_its_metrics() {
     check("OnlineTrial", "TrialAssignmentFailed", acs, "assignment_failures_total{reason=other,type=ACS} +1");
     check(
         "OnlineTrial",
+        "TrialAssignmentFailed",
+        r#"{"type":"ACS","reason":"the task configureTrial took longer than its TimeoutSeconds"}"#,
+        "assignment_failures_total{reason=stack-not-configured,type=ACS} +1",
+    );
+    check(
+        "OnlineTrial",
         "TrialAssigned",
         r#"{"type":"ACS","secondsToAssign":0.25}"#,
         "time_in_state_seconds{next=assigned,state=requested,type=ACS} +0.25 time_to_assignment_seconds{type=ACS} +0.25",

@@ -1,7 +1,7 @@
 //! State machines in [Amazon States Language](https://states-language.net/spec.html), JSONPath dialect.
 //!
 //! ```text
-//! definition (JSON) ─► Machine::parse ─► Machine          every mistake at once, each with its JSON path
+//! definition ─► Machine::from_json or parse ─► Machine    every mistake at once, each with its JSON path
 //! input ─► Execution::start ─► Execution ─┐               a plain value: serde writes and reads it
 //!              ┌──────────────────────────┘
 //!              └► step ─► Moved | Call | Wait | Ended     one move at a time; what happened is in Moment::history
