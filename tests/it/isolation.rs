@@ -87,6 +87,25 @@ async fn each_misbehaviour_ends_in_an_error_that_says_what_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_blocks_holds_a_handler_no_longer_than_its_time() {
+    let world = World::new(RULES, &[("misbehave", &guest("misbehave"))]).await;
+    let pipe = world.folder.path().join("data/granted/pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    // Nobody writes to it.
+    world.publish("test", "Misbehave", json!({ "do": "open-file", "paths": ["/granted/pipe"] })).await;
+    world.settle().await;
+    let letters = world.dead_letters().await;
+    let error = letters[0]["error"].as_str().unwrap();
+    assert!(error.contains("the handler was stopped after 300ms, its time limit"), "{error}");
+    world.publish("test", "Misbehave", json!({ "do": "counter", "key": "n" })).await;
+    world.settle().await;
+    assert_eq!(world.kv("counters", "n").as_deref(), Some("1"), "its other handlers go on");
+    // The thread that waits is let go, where it waits in the kernel.
+    drop(std::fs::OpenOptions::new().read(true).write(true).open(pipe).unwrap());
+    world.host.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_trap_says_which_function_it_was_in() {
     let world = World::new(RULES, &[("misbehave", &guest("misbehave"))]).await;
     for what in ["panic", "eat", "recurse"] {

@@ -5,8 +5,8 @@ use std::future::Future;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-/// Runs a future in a thread of its own, which it may block: one change of threads for a whole call, where each operation on a file would be two. The
-/// future is dropped with this one, as soon as it waits for anything else than the disk.
+/// Runs a future in a thread of its own, which it may block: one change of threads for a whole call, where each operation on a file would be two. If this
+/// one is dropped, the future is, too, as soon as it waits for anything else than the disk.
 pub(super) async fn run<F>(future: F) -> F::Output
 where
     F: Future<Output: Send> + Send + 'static,

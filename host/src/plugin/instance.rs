@@ -110,6 +110,7 @@ impl Instance {
         egress: &Arc<Egress>,
         runtime: &Runtime,
     ) -> Result<Self, String> {
+        let _running = runtime.running();
         let mut store = new_store(plugin, settings, egress, runtime)?;
         let exports = pre.instantiate_async(&mut store).await.map_err(|error| backtrace::explain(&error, symbols))?;
         Ok(Self { store, exports, symbols: symbols.clone(), uses: 0, touched: Touched::default() })
@@ -148,6 +149,9 @@ pub(super) async fn check_config(
     let Some(interface) = pre.component().get_export_index(None, interface) else { return Ok(()) };
     let Some(function) = pre.component().get_export_index(Some(&interface), function) else { return Ok(()) };
     let _running = runtime.running();
+    let mut settings = PluginSettings::clone(settings);
+    settings.grants.folders.clear();
+    let settings = &Arc::new(settings);
     let ask = async {
         let mut store = new_store(plugin, settings, egress, runtime)?;
         let explained = |error: wasmtime::Error| backtrace::explain(&error, &compiled.symbols);

@@ -4,11 +4,13 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::Semaphore;
+use tokio_util::sync::PollSemaphore;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
@@ -62,10 +64,14 @@ impl LongCalls {
     ///
     /// If there can be no more threads.
     pub(super) fn new() -> io::Result<Self> {
-        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let mut threads = Builder::new_multi_thread();
-        let threads = threads.worker_threads((processors / 2).max(1)).thread_name("long-calls").enable_all().build()?;
+        let threads = threads.worker_threads(Self::at_one_time()).thread_name("long-calls").enable_all().build()?;
         Ok(Self { threads: threads.handle().clone(), runtime: Some(threads), calls: AtomicUsize::new(0) })
+    }
+
+    /// How many compute at one time: half as many as there are processors.
+    pub(super) fn at_one_time() -> usize {
+        (std::thread::available_parallelism().map_or(1, std::num::NonZero::get) / 2).max(1)
     }
 
     /// Whether there are any now.
@@ -91,8 +97,7 @@ impl LongCalls {
             }
         }
         call.gives_way = true;
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        let _counted = Counted(&self.calls);
+        let _counted = self.count();
         match AbortOnDropHandle::new(self.threads.spawn(call.in_current_span())).await {
             Ok(answer) => answer,
             Err(error) => match error.try_into_panic() {
@@ -101,6 +106,35 @@ impl LongCalls {
                 Err(_) => std::future::pending().await,
             },
         }
+    }
+
+    /// Runs a call that may block its thread, which it does not leave: no long call of another plugin is to wait for its disk. Once it has computed for a
+    /// `slice`, it goes on only while it has one of the `turns`, which the plugin's calls share.
+    pub(super) async fn run_in_place<F: Future>(
+        &self,
+        call: F,
+        slice: Duration,
+        meter: &Meter,
+        turns: Arc<Semaphore>,
+    ) -> F::Output {
+        let mut call = Measured { call: Box::pin(call), meter: meter.clone(), slice, gives_way: false };
+        let mut turns = PollSemaphore::new(turns);
+        let mut counted = None;
+        let running = std::future::poll_fn(|context| {
+            if meter.computed() < slice {
+                return Pin::new(&mut call).poll(context);
+            }
+            call.gives_way = true;
+            counted.get_or_insert_with(|| self.count());
+            let _turn = ready!(turns.poll_acquire(context));
+            Pin::new(&mut call).poll(context)
+        });
+        running.await
+    }
+
+    fn count(&self) -> Counted<'_> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        Counted(&self.calls)
     }
 }
 
@@ -171,9 +205,33 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::{Duration, Instant};
 
+    use tokio::sync::Semaphore;
+
     use super::{Clock, LongCalls, Meter};
 
     const SLICE: Duration = Duration::from_micros(100);
+
+    #[tokio::test]
+    async fn those_that_may_block_stay_where_they_are_and_take_turns() {
+        let (calls, long, turns) = (LongCalls::new().expect("threads"), Arc::default(), Arc::new(Semaphore::new(1)));
+        let meter = Meter::new(&long, Clock::Processor);
+        let at = calls.run_in_place(compute(20), SLICE, &meter, turns.clone()).await;
+        assert!(at.as_deref() != Some("long-calls") && long.load(Ordering::Relaxed));
+
+        let turn = turns.clone().acquire_owned().await.expect("it is open");
+        let meter = Meter::new(&long, Clock::Processor);
+        let mut waits = Box::pin(calls.run_in_place(compute(20), SLICE, &meter, turns));
+        while meter.computed() < SLICE {
+            assert!(futures_util::poll!(&mut waits).is_pending());
+        }
+        assert!(futures_util::poll!(&mut waits).is_pending() && calls.is_busy());
+        let computed = meter.computed();
+        assert!(futures_util::poll!(&mut waits).is_pending());
+        assert_eq!(meter.computed(), computed, "it has no turn");
+        drop(turn);
+        waits.await;
+        assert!(!calls.is_busy());
+    }
 
     /// Computes for a slice, and yields, so many times. Answers with where it did so last.
     async fn compute(slices: usize) -> Option<String> {

@@ -51,6 +51,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Semaphore;
 use tokio::time::{Instant as Deadline, timeout_at};
 
 pub(crate) use self::compiled::hash;
@@ -63,7 +64,7 @@ pub use self::usage::{Ran, Sent, Touched, Usage};
 
 use self::egress::{Egress, Requests};
 use self::instance::Instance;
-use self::long_calls::{Clock, Meter};
+use self::long_calls::{Clock, LongCalls, Meter};
 use self::runtime::SLICE;
 use self::stock::Stock;
 use crate::clock::Timestamp;
@@ -92,7 +93,9 @@ pub struct Plugin {
     /// Whether its last call computed for long.
     long: Arc<AtomicBool>,
     /// Holds as many permits as handlers may run at once.
-    slots: tokio::sync::Semaphore,
+    slots: Arc<Semaphore>,
+    /// Holds as many permits as handlers that use files may compute at once for long.
+    turns: Arc<Semaphore>,
 }
 
 /// What a handler is called with.
@@ -157,7 +160,7 @@ impl Plugin {
         }
         guest::check_folders(&settings.grants)?;
         let egress = Arc::new(Egress::new(id, &settings, &runtime).map_err(LoadError::Http)?);
-        let slots = tokio::sync::Semaphore::new(settings.concurrency as usize);
+        let slots = Arc::new(Semaphore::new(settings.concurrency as usize));
         Ok(Self {
             id: id.to_owned(),
             compiled,
@@ -168,6 +171,7 @@ impl Plugin {
             warm: AtomicBool::new(false),
             long: Arc::default(),
             slots,
+            turns: Arc::new(Semaphore::new(LongCalls::at_one_time())),
         })
     }
 
@@ -202,19 +206,22 @@ impl Plugin {
     ///
     /// [`CallError`], cause by cause.
     pub async fn observe(&self, call: Call, usage: &mut Usage) -> Result<Effects, CallError> {
-        let _slot = self.slots.acquire().await.map_err(|_| CallError::Instantiate("the plugin is gone".to_owned()))?;
+        usage.touched = Touched::default();
+        let slot = self.slots.clone().acquire_owned().await;
+        let slot = slot.map_err(|_| CallError::Instantiate("the plugin is gone".to_owned()))?;
         let deadline = self.deadline();
         let mut instance = match self.idle.take() {
             Some(instance) => instance,
             None => self.instantiate(deadline).await?,
         };
-        let requests = Requests::default();
-        let (meter, memory) = (self.meter(), instance.memory());
+        let requests = Requests::within(deadline, self.settings.limits.time);
+        let (meter, memory) = (Meter::new(&self.long, self.clock()), instance.memory());
         let handling = {
             let (runtime, requests) = (self.runtime.clone(), requests.clone());
             async move {
                 let outcome = instance.handle(call, requests, &runtime).await;
-                (instance, outcome)
+                // Who waits for the disk longer than the call may last keeps the place of a handler until then.
+                (instance, outcome, slot)
             }
         };
         let handled = self.run(handling, deadline, &meter).await;
@@ -222,8 +229,7 @@ impl Plugin {
         usage.memory = usage.memory.max(memory.load(Ordering::Relaxed));
         usage.requests.extend(requests.take());
         usage.commands.extend(requests.take_commands());
-        usage.touched = Touched::default();
-        let (mut instance, outcome) = handled?;
+        let (mut instance, outcome, _slot) = handled?;
         usage.touched = instance.take_touched();
         let reusable = !matches!(outcome, Err(CallError::Trap(_)));
         if reusable && self.settings.isolation == Isolation::Reuse && instance.uses() < MAX_USES {
@@ -273,7 +279,8 @@ impl Plugin {
         let (id, compiled, settings) = (self.id.clone(), self.compiled.clone(), self.settings.clone());
         let (egress, runtime) = (self.egress.clone(), self.runtime.clone());
         let making = async move { Instance::new(&id, &compiled, &settings, &egress, &runtime).await };
-        self.run(making, deadline, &self.meter()).await?
+        // How long it takes says nothing of the handler.
+        self.run(making, deadline, &Meter::new(&Arc::default(), self.clock())).await?
     }
 
     /// Runs what the guest does until its time is over, where that holds up nobody.
@@ -281,9 +288,13 @@ impl Plugin {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        let (runtime, meter) = (self.runtime.clone(), meter.clone());
-        let running = async move { timeout_at(deadline, runtime.long_calls.run(guest, SLICE, &meter)).await };
-        let ran = if self.uses_files() { blocking::run(running).await } else { running.await };
+        let ran = if self.uses_files() {
+            let (runtime, meter, turns) = (self.runtime.clone(), meter.clone(), self.turns.clone());
+            let running = async move { runtime.long_calls.run_in_place(guest, SLICE, &meter, turns).await };
+            timeout_at(deadline, blocking::run(running)).await
+        } else {
+            timeout_at(deadline, self.runtime.long_calls.run(guest, SLICE, meter)).await
+        };
         ran.map_err(|_| CallError::TimedOut(self.settings.limits.time))
     }
 
@@ -292,9 +303,9 @@ impl Plugin {
         Deadline::now() + self.settings.limits.time
     }
 
-    fn meter(&self) -> Meter {
-        let clock = if self.uses_files() { Clock::Processor } else { Clock::Wall };
-        Meter::new(&self.long, clock)
+    /// What tells for how long its guest computes.
+    fn clock(&self) -> Clock {
+        if self.uses_files() { Clock::Processor } else { Clock::Wall }
     }
 
     /// Whether its guest may wait for the disk, which it does in the thread that it runs on.

@@ -20,7 +20,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -31,7 +31,7 @@ use super::{BoxFuture, Bucket, Commit, CommitError, Committed, Error, Sequence, 
 /// How many commits may wait. Whoever comes later waits for room.
 const QUEUE_LENGTH: usize = 1024;
 
-/// How many requests in a group make the next one wait for others.
+/// How many requests in a group make the next one, if it comes at once, wait for others.
 const BUSY: usize = 4;
 
 /// How long it waits. A flush takes about as long.
@@ -149,9 +149,11 @@ impl Shared {
 /// What the thread does. It ends, with the disk, when the store was closed or the handle is gone.
 fn run(mut grouping: Grouping<impl Disk>, mut requests: mpsc::Receiver<Request>) {
     let mut taken = Vec::with_capacity(QUEUE_LENGTH);
-    let mut company = 0;
+    let (mut company, mut ended) = (0, Instant::now());
     while requests.blocking_recv_many(&mut taken, QUEUE_LENGTH) > 0 {
-        linger(&mut taken, &mut requests, company);
+        if company >= BUSY && ended.elapsed() < LINGER {
+            linger(&mut taken, &mut requests);
+        }
         company = taken.len();
         let mut commits = Vec::with_capacity(taken.len());
         for request in taken.drain(..) {
@@ -167,15 +169,13 @@ fn run(mut grouping: Grouping<impl Disk>, mut requests: mpsc::Receiver<Request>)
         while commits.len() > 0 {
             grouping.carry_out_some(&mut commits);
         }
+        ended = Instant::now();
     }
 }
 
-/// Waits a little for others to join those that were `taken`, if the group before had so many that others are sure to be on their way: each flush that
-/// is shared is one that nobody has to wait for. A request that comes alone waits for nobody.
-fn linger(taken: &mut Vec<Request>, requests: &mut mpsc::Receiver<Request>, company: usize) {
-    if company < BUSY {
-        return;
-    }
+/// Waits a little for others to join those that were `taken`: where the group before had many, others are sure to be on their way, and each flush that is
+/// shared is one that nobody has to wait for.
+fn linger(taken: &mut Vec<Request>, requests: &mut mpsc::Receiver<Request>) {
     thread::sleep(LINGER);
     while taken.len() < QUEUE_LENGTH
         && let Ok(request) = requests.try_recv()

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use trialbridge_states::{Call, Execution};
 
-/// Stacks that no trial has yet: few, and listed often.
+/// Stacks that no trial has yet, and places whose stack was taken: few.
 pub(crate) const POOL: &str = "pool";
 
 /// Every stack.

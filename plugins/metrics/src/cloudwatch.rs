@@ -109,10 +109,19 @@ fn judge(response: &Response) -> Result<(), Failure> {
     let passing = [
         "Throttling",
         "RequestLimitExceeded",
-        "ExpiredToken",
-        "RequestExpired",
         "InternalFailure",
         "ServiceUnavailable",
+        "AccessDenied",
+        "ExpiredToken",
+        "IncompleteSignature",
+        "InvalidClientTokenId",
+        "InvalidSignature",
+        "MissingAuthenticationToken",
+        "NotAuthorized",
+        "OptInRequired",
+        "RequestExpired",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClient",
     ];
     match response.status {
         401 | 403 | 408 | 429 | 500.. => Err(retry(reason)),

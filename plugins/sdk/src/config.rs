@@ -29,7 +29,7 @@ impl Config {
         deserialize(&self.text)
     }
 
-    /// What `read` makes of it, or made of it the last time.
+    /// What `read` makes of it, or what was made of it the last time, if that is of the same type: a type is to be read in one way.
     pub(crate) fn once<T: 'static>(self, read: impl FnOnce(&Self) -> Result<T, String>) -> Result<Rc<T>, String> {
         thread_local! {
             /// The last configuration, and what was made of it.

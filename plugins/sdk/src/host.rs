@@ -42,7 +42,8 @@ impl Host {
     }
 
     /// The same by a function that also says what is wrong beyond the types, and that [`Plugin::check_config`](crate::Plugin::check_config)
-    /// can call, too. What it has made of a configuration is kept, so that it is read once and not for each event.
+    /// can call, too. What it has made of a configuration is kept by its type, so that it is read once and not for each event: read a type in one
+    /// way only.
     ///
     /// # Errors
     ///

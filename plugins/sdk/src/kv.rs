@@ -78,7 +78,7 @@ impl<'a> Bucket<'a> {
     }
 
     /// One of the records whose keys begin with `prefix`, whichever the host likes; nothing if there is none. For taking one of many that are as good as
-    /// each other: handlers that run side by side are given different ones, if there are enough. The commit depends on this record alone, or, where
+    /// each other: handlers that run side by side are mostly given different ones. The commit depends on this record alone, or, where
     /// there is none, on no key having been added to or removed from the bucket. In a [`World`](crate::testing::World) it is the first.
     ///
     /// # Errors

@@ -182,7 +182,7 @@ pub(crate) fn request_creation(host: &Host, stack_id: &str, trial_type: &str) ->
     request(host, "StackCreateRequested", stack_id, trial_type)
 }
 
-/// Which stacks of a type go. Those stay that are warm and fresh, and of these the oldest: they are taken first. Warm ones that are too old stay
+/// Which stacks of a type go. Those stay that are warm and fresh, and of these the oldest. Warm ones that are too old stay
 /// as long as there are not enough others, unless the maximum leaves no room for those.
 fn surplus(now: u64, pool: &Pool, stacks: Vec<(String, Stack)>, is_full: bool) -> Vec<(String, Stack)> {
     let (others, stacks): (Vec<_>, Vec<_>) = stacks.into_iter().partition(|(_, stack)| stack.provider != pool.kind);

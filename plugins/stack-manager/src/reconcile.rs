@@ -167,8 +167,10 @@ fn mend(
                 return Ok(Some(last));
             }
             last.clone_from(&stack_id);
-            // Its type may be gone from rules.toml.
-            existing.ask(host, providers, &stack.provider)?;
+            if matches!(stack.state, State::Warm | State::Assigned | State::Failed) {
+                // Its type may be gone from rules.toml.
+                existing.ask(host, providers, &stack.provider)?;
+            }
             let made = mend_one(host, providers, existing, stack_id, stack)?;
             budget.give_back(CHANGES_OF_STACK - made);
             seen += 1;

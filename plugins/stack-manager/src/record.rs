@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::provider::Kind;
 
-/// Stacks that no trial has yet: few, and listed often.
+/// Stacks that no trial has yet, and places whose stack was taken: few.
 pub(crate) const POOL: &str = "pool";
 
 /// Every stack.

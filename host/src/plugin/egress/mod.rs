@@ -25,6 +25,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use url::Url;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
@@ -66,41 +67,55 @@ pub(super) struct Egress {
     clock: Arc<dyn Clock>,
 }
 
+/// What a guest has left of its time when a request is cut off.
+const LAST_WORD: Duration = Duration::from_millis(500);
+
 /// What a receipt says of a request that nobody has waited for to its end.
 const NOT_FINISHED: &str = "not finished";
 
 /// The requests of a call, in the order in which they began, and its commands, in the order in which they ended. Clones are the same.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Requests(Arc<Mutex<Vec<Sent>>>, Arc<Mutex<Vec<Ran>>>);
+pub(super) struct Requests {
+    sent: Arc<Mutex<Vec<Sent>>>,
+    ran: Arc<Mutex<Vec<Ran>>>,
+    /// When a request must be over; when its destination says so, if not given.
+    until: Option<Instant>,
+}
 
 impl Requests {
+    /// Those of a call that lasts until `deadline`, and at most for `limit`. A request is over a little earlier, so that the guest can still say what becomes of
+    /// its event.
+    pub(super) fn within(deadline: Instant, limit: Duration) -> Self {
+        Self { until: Some(deadline - LAST_WORD.min(limit / 10)), ..Self::default() }
+    }
+
     /// The requests that have begun, for whoever keeps them.
     pub(super) fn take(&self) -> Vec<Sent> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.sent.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The commands that have ended, for whoever keeps them.
     pub(super) fn take_commands(&self) -> Vec<Ran> {
-        std::mem::take(&mut *self.1.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.ran.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Adds a request that begins, and answers with its place.
     fn begin(&self, sent: Sent) -> usize {
-        let mut requests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut requests = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         requests.push(sent);
         requests.len() - 1
     }
 
     /// Says what is known now of a request that has begun, unless they have been taken.
     fn update(&self, place: usize, sent: &Sent) {
-        if let Some(noted) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(place) {
+        if let Some(noted) = self.sent.lock().unwrap_or_else(PoisonError::into_inner).get_mut(place) {
             noted.clone_from(sent);
         }
     }
 
     /// Adds a command that has ended.
     pub(super) fn note(&self, ran: Ran) {
-        self.1.lock().unwrap_or_else(PoisonError::into_inner).push(ran);
+        self.ran.lock().unwrap_or_else(PoisonError::into_inner).push(ran);
     }
 }
 
@@ -181,8 +196,8 @@ impl Egress {
         let destination = &self.destinations[index];
         progress.note();
 
-        let started = tokio::time::Instant::now();
-        let deadline = started + destination.time;
+        let own = Instant::now() + destination.time;
+        let deadline = progress.requests.until.map_or(own, |until| own.min(until));
         let slot = tokio::time::timeout_at(deadline, self.slots.acquire()).await;
         let _slot = slot.ok().and_then(Result::ok).ok_or(Error::ConnectionLimitReached)?;
         let talk = async {

@@ -127,7 +127,7 @@ fn invalid(what: &str, request: &Request) -> Error {
 fn failed(request: &Request, code: &ErrorCode) -> Error {
     let reason = format!("{}: {code}", name(request));
     match code {
-        ErrorCode::HttpRequestDenied | ErrorCode::DestinationIpProhibited => Error::Denied(reason),
+        ErrorCode::HttpRequestDenied => Error::Denied(reason),
         ErrorCode::HttpRequestUriInvalid | ErrorCode::HttpRequestMethodInvalid => Error::Invalid(reason),
         _ => Error::Failed(reason),
     }

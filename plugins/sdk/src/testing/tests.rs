@@ -247,7 +247,7 @@ fn configurations_and_inputs_name_the_field_that_is_odd() {
         config.read::<Config>()
     };
     for (most, expected) in [(1, 1), (1, 1), (2, 2)] {
-        world.configure(&json!({ "pools": { "ACS": most } }));
+        world.configure(json!({ "pools": { "ACS": most } }));
         let config = run(&mut world, |host| host.checked_config(read)).unwrap();
         assert_eq!((config.pools["ACS"], reads.get()), (most, expected));
     }
