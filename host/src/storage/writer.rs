@@ -20,7 +20,6 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -30,12 +29,6 @@ use super::{BoxFuture, Bucket, Commit, CommitError, Committed, Error, Sequence, 
 
 /// How many commits may wait. Whoever comes later waits for room.
 const QUEUE_LENGTH: usize = 1024;
-
-/// How many requests in a group make the next one, if it comes at once, wait for others.
-const BUSY: usize = 4;
-
-/// How long it waits. A flush takes about as long.
-const LINGER: Duration = Duration::from_micros(250);
 
 /// The handle on a writer thread. When it is dropped, the thread finishes what was handed over and ends.
 pub(super) struct Writer {
@@ -149,12 +142,7 @@ impl Shared {
 /// What the thread does. It ends, with the disk, when the store was closed or the handle is gone.
 fn run(mut grouping: Grouping<impl Disk>, mut requests: mpsc::Receiver<Request>) {
     let mut taken = Vec::with_capacity(QUEUE_LENGTH);
-    let (mut company, mut ended) = (0, Instant::now());
     while requests.blocking_recv_many(&mut taken, QUEUE_LENGTH) > 0 {
-        if company >= BUSY && ended.elapsed() < LINGER {
-            linger(&mut taken, &mut requests);
-        }
-        company = taken.len();
         let mut commits = Vec::with_capacity(taken.len());
         for request in taken.drain(..) {
             match request {
@@ -169,18 +157,6 @@ fn run(mut grouping: Grouping<impl Disk>, mut requests: mpsc::Receiver<Request>)
         while commits.len() > 0 {
             grouping.carry_out_some(&mut commits);
         }
-        ended = Instant::now();
-    }
-}
-
-/// Waits a little for others to join those that were `taken`: where the group before had many, others are sure to be on their way, and each flush that is
-/// shared is one that nobody has to wait for.
-fn linger(taken: &mut Vec<Request>, requests: &mut mpsc::Receiver<Request>) {
-    thread::sleep(LINGER);
-    while taken.len() < QUEUE_LENGTH
-        && let Ok(request) = requests.try_recv()
-    {
-        taken.push(request);
     }
 }
 
