@@ -146,7 +146,7 @@ impl Context {
             Err(error) => return Ok(Called::Failed(error, Box::new(receipt))),
         };
         let key = delivery.id.key();
-        let acknowledged = Receipt { acknowledged: true, ..receipt.clone() };
+        let acknowledged = Receipt { acknowledged: true, touched: effects.touched(), ..receipt.clone() };
         let mut change = acknowledging(effects, delivery, version, &event.handled_by(plugin.id()), now);
         change.writes.push(Write::Put(Receipt::key(&delivery.id), acknowledged.encode()));
         match self.bus.commit(change).await {

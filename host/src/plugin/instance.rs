@@ -34,7 +34,7 @@ pub(super) struct Instance {
     symbols: Arc<Symbols>,
     /// How many calls it has taken.
     uses: u32,
-    /// What the last one read, and wanted changed.
+    /// What the last one read, and wanted changed, if it failed.
     touched: Touched,
 }
 
@@ -62,7 +62,7 @@ impl Instance {
         self.store.data().limiter.used().clone()
     }
 
-    /// What the last call read, and wanted changed, whatever came of it.
+    /// What the last call read, and wanted changed, if it failed. Otherwise its effects tell.
     pub(super) fn take_touched(&mut self) -> Touched {
         std::mem::take(&mut self.touched)
     }
@@ -89,8 +89,10 @@ impl Instance {
         let answer = self.exports.trialbridge_plugin_handler().call_handle(&mut self.store, &event, &delivery).await;
         self.store.data().output.end_call();
         let effects = self.store.data_mut().current.take().map(|current| current.effects).unwrap_or_default();
-        self.touched = effects.touched();
         let shown = |reason: String| self.store.data().egress.redactor.text(&reason).into_owned();
+        if !matches!(answer, Ok(Ok(()))) {
+            self.touched = effects.touched();
+        }
         match answer {
             Ok(Ok(())) => Ok(effects),
             Ok(Err(Failure::Retry(reason))) => Err(CallError::Retry(shown(reason))),

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -165,27 +165,27 @@ impl Meter {
     }
 }
 
-impl Clock {
-    /// The time since some moment.
-    fn now(self) -> Duration {
-        let id = match self {
-            Self::Wall => ClockId::Monotonic,
-            Self::Processor => ClockId::ThreadCPUTime,
-        };
-        let now = clock_gettime(id);
-        Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec as u32)
-    }
+/// For how long this thread has had a processor.
+fn processor_time() -> Duration {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec as u32)
 }
 
 impl<F: Future> Future for Measured<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let clock = self.meter.clock;
-        let started = clock.now();
-        let polled = self.call.as_mut().poll(context);
-        let elapsed = clock.now().saturating_sub(started).as_nanos() as u64;
-        self.meter.computed.fetch_add(elapsed, Ordering::Relaxed);
+        let (polled, elapsed) = match self.meter.clock {
+            Clock::Wall => {
+                let started = Instant::now();
+                (self.call.as_mut().poll(context), started.elapsed())
+            }
+            Clock::Processor => {
+                let started = processor_time();
+                (self.call.as_mut().poll(context), processor_time().saturating_sub(started))
+            }
+        };
+        self.meter.computed.fetch_add(elapsed.as_nanos() as u64, Ordering::Relaxed);
         let is_long = self.meter.computed() >= self.slice;
         // Here and not at the end, which is not reached by a call that is dropped because its time is over.
         if polled.is_ready() || is_long {

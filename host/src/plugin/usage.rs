@@ -10,7 +10,7 @@ const MAX_LISTED: usize = 50;
 /// What a call took, whatever came of it. Calls that follow each other for one delivery add up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// What the last call read, and wanted changed; nothing if it took too long.
+    /// What the last call read, and wanted changed, if it failed; nothing if it took too long. Otherwise its effects tell.
     pub touched: Touched,
     /// The time that the guest and the host's answers to it computed, without waiting.
     pub cpu: Duration,
