@@ -24,6 +24,9 @@ pub const MAX_BYTES: usize = 4 << 20;
 /// The most keys that one call may depend on.
 pub const MAX_READS: usize = 10_000;
 
+/// A version that nothing ever has.
+const NEVER: Version = Version::MAX;
+
 /// The effects of a call, buffered.
 #[derive(Debug, Default)]
 pub struct Effects {
@@ -117,13 +120,16 @@ impl Effects {
         touched
     }
 
-    /// Remembers that `key` had `version`. Where it was read before, what was seen first counts: if they differ, the commit
-    /// will fail, as it should.
+    /// Remembers that `key` had `version`. Where it was read before and had another one, somebody has changed it meanwhile, and the commit will fail:
+    /// it may have none now as it had then, so that neither version could tell.
     pub(super) fn read_key(&mut self, key: Key, version: Version) -> Result<(), Error> {
         if self.keys_read.len() >= MAX_READS {
             return Err(Error::Limit(format!("one call may read at most {MAX_READS} keys")));
         }
-        self.keys_read.entry(key).or_insert(version);
+        let seen = self.keys_read.entry(key).or_insert(version);
+        if *seen != version {
+            *seen = NEVER;
+        }
         Ok(())
     }
 
@@ -226,5 +232,22 @@ impl Effects {
         self.operations += operations;
         self.bytes += bytes;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::ABSENT;
+
+    #[test]
+    fn a_key_that_came_and_went_between_two_reads_cannot_be_committed_on() {
+        let key = |name: &str| Key::Kv { bucket: "b".to_owned(), key: name.to_owned() };
+        let mut effects = Effects::default();
+        for (name, version) in [("same", 7), ("same", 7), ("came", ABSENT), ("came", 8), ("came", ABSENT)] {
+            effects.read_key(key(name), version).expect("it is within the limits");
+        }
+        let expects = effects.into_parts().expects;
+        assert_eq!(expects, [Expect::Key(key("came"), NEVER), Expect::Key(key("same"), 7)]);
     }
 }
