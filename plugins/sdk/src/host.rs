@@ -56,11 +56,6 @@ impl Host {
         config.once(read).map_err(|reason| self.config_failure(&reason))
     }
 
-    /// `[plugins.NAME.config]` as the text of one JSON object, for who reads it by other means.
-    pub fn config_text(&self) -> String {
-        self.backend.config()
-    }
-
     /// The failure of a configuration that is of the right type and still wrong, with the name of its table before `reason`.
     pub fn config_failure(&self, reason: &str) -> Failure {
         permanent(format!("[plugins.{}.config]: {reason}", self.delivery.target))

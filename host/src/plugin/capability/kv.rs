@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::config::Access;
 use crate::plugin::bindings::trialbridge::plugin::kv::{Entry, Host};
 use crate::plugin::bindings::trialbridge::plugin::types::Error;
+use crate::plugin::effects::Effects;
 use crate::plugin::guest::Guest;
 use crate::storage::{ABSENT, Bucket, Key, KeyRange, Version, Versioned};
 
@@ -72,6 +73,14 @@ struct Found {
     stored: Option<Version>,
 }
 
+impl Found {
+    /// Makes the commit depend on it, unless the call itself has set it.
+    fn note(&self, bucket: &str, effects: &mut Effects) -> Result<(), Error> {
+        let Some(version) = self.stored else { return Ok(()) };
+        effects.read_key(Key::Kv { bucket: bucket.to_owned(), key: self.key.clone() }, version)
+    }
+}
+
 /// What a list shows, and so what of it the commit depends on beside the bucket.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum What {
@@ -121,18 +130,16 @@ impl Guest {
         effects.read_bucket(whole, version);
         let mut size = 0;
         let mut listed = Vec::with_capacity(found.len());
-        for Found { key, value, stored } in found {
+        for entry in found {
             if what == What::Entries {
-                size += key.len() + value.len();
+                size += entry.key.len() + entry.value.len();
                 // As many keys as may be listed always fit, and one entry does.
                 if size > MAX_LIST && !listed.is_empty() {
                     break;
                 }
-                if let Some(version) = stored {
-                    effects.read_key(Key::Kv { bucket: bucket.to_owned(), key: key.clone() }, version)?;
-                }
+                entry.note(bucket, effects)?;
             }
-            listed.push((key, value));
+            listed.push((entry.key, entry.value));
         }
         Ok(listed)
     }
@@ -149,11 +156,9 @@ impl Guest {
             return Ok(None);
         }
         // Calls that run side by side have different turns.
-        let Found { key, value, stored } = found.swap_remove(turn % found.len());
-        if let Some(version) = stored {
-            effects.read_key(Key::Kv { bucket: bucket.to_owned(), key: key.clone() }, version)?;
-        }
-        Ok(Some((key, value)))
+        let entry = found.swap_remove(turn % found.len());
+        entry.note(bucket, effects)?;
+        Ok(Some((entry.key, entry.value)))
     }
 
     /// At most `limit` entries as this call sees them, which are not noted as read.
