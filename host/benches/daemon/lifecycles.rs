@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use futures_util::{StreamExt, stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -19,11 +20,11 @@ use crate::support::{Row, drained, repository, shipped};
 const TRIALS: usize = 6_000;
 
 /// How many wait to be assigned at one time, and how many stacks are warm.
-const WAITING: usize = 32;
+const WAITING: usize = 64;
 const WARM: usize = 256;
 
-/// How long each lives: long enough to be assigned, and as short as the rules allow.
-const TTL: Duration = Duration::from_secs(1);
+/// How long each lives: long enough to be assigned.
+const TTL: Duration = Duration::from_secs(2);
 
 /// Measures, with the shipped rules, and with all of their plugins switched on; once more with the stacks' folders in memory, where there is a file system for
 /// that. Some file systems take long to make files when many were deleted lately: ext4 looks at each of those of the last minutes.
@@ -57,25 +58,24 @@ async fn live(stacks: Option<&Path>) -> Vec<Row> {
     let (receipts, events, processor) = (receipts(&host).len(), journal.seen, processor_time());
     let started = Instant::now();
     let free = Semaphore::new(WAITING);
-    let requests = async {
-        for number in 0..TRIALS {
-            free.acquire().await.unwrap().forget();
-            let lead_id = format!("{number:010}");
-            let request = Request { lead_id, trial_type: "ACS".to_owned(), ttl: Some(TTL), ..Request::default() };
-            host.trials().request(request).await.unwrap();
-        }
-    };
+    let requests = stream::iter(0..TRIALS).for_each_concurrent(WAITING, async |number| {
+        free.acquire().await.unwrap().forget();
+        let lead_id = format!("{number:010}");
+        let request = Request { lead_id, trial_type: "ACS".to_owned(), ttl: Some(TTL), ..Request::default() };
+        host.trials().request(request).await.unwrap();
+    });
     let mut assigned = 0;
     let lives = journal.follow(|counts| {
         let now = counts.get("TrialAssigned").copied().unwrap_or_default();
         free.add_permits(now - assigned);
         assigned = now;
-        counts.get("StackDeleted") >= Some(&TRIALS)
+        let of = |detail_type| counts.get(detail_type).copied().unwrap_or_default();
+        of("TrialExpired") == TRIALS && of("StackDeleted") >= of("StackReserved")
     });
     futures_util::future::join(requests, lives).await;
     drained(host.bus().storage().as_ref()).await;
     let seconds = started.elapsed().as_secs_f64();
-    assert_eq!(journal.counts["TrialAssigned"], TRIALS);
+    assert_eq!(journal.counts["TrialAssigned"], TRIALS, "some did not live long enough");
 
     let each = |total: Duration| total.as_secs_f64() * 1e6 / TRIALS as f64;
     let total = processor_time() - processor;
