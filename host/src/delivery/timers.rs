@@ -50,15 +50,20 @@ impl Timers {
 
     /// Fires timers until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        let mut put = self.bus.storage().signals().timers();
+        let signals = self.bus.storage().signals();
+        let mut put = signals.timers();
         let mut moves = self.bus.clock().moves();
         while !stop.is_cancelled() {
             put.borrow_and_update();
             if let Some(moves) = &mut moves {
                 moves.borrow_and_update();
             }
+            signals.timers_looked_at();
             let next = match self.fire().await {
-                Ok(Some(next)) => self.bus.clock().wait_until(next),
+                Ok(Some(next)) => {
+                    signals.timers_awaited(next);
+                    self.bus.clock().wait_until(next)
+                }
                 Ok(None) => None,
                 Err(error) => {
                     tracing::error!(%error, "timers cannot be fired");

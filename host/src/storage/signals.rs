@@ -5,19 +5,23 @@
 //! asked for the commit has gone away.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::{Notify, watch};
 
 use super::Sequence;
+use crate::clock::Timestamp;
 
 /// Announcements of one store.
 #[derive(Debug)]
 pub struct Signals {
     /// The sequence of the newest event.
     events: watch::Sender<Sequence>,
-    /// Counts the commits that put a timer.
+    /// Counts the timers that were put and are due before those before them.
     timers: watch::Sender<u64>,
+    /// From when on timers need not be announced, in milliseconds since the epoch.
+    timers_awaited: AtomicU64,
     /// Plugins whose queues grew, each with the lowest sequence that was put there.
     queues: Mutex<BTreeMap<String, Sequence>>,
     /// Wakes whoever waits for `queues`.
@@ -30,6 +34,7 @@ impl Signals {
         Self {
             events: watch::Sender::new(last),
             timers: watch::Sender::new(0),
+            timers_awaited: AtomicU64::new(u64::MAX),
             queues: Mutex::new(BTreeMap::new()),
             queues_grew: Notify::new(),
         }
@@ -40,9 +45,20 @@ impl Signals {
         self.events.subscribe()
     }
 
-    /// Changes when a timer was put.
+    /// Changes when a timer was put that is due before all that were put or awaited. For one listener, who says when it looks and what it
+    /// awaits then: most timers are due long after the next one, and nothing to wake up for.
     pub fn timers(&self) -> watch::Receiver<u64> {
         self.timers.subscribe()
+    }
+
+    /// Announces each timer that is put from now on. To be said before the timers are looked at.
+    pub fn timers_looked_at(&self) {
+        self.timers_awaited.store(u64::MAX, Ordering::SeqCst);
+    }
+
+    /// Announces only timers that are due before `next`, for which somebody waits. To be said after the timers were looked at.
+    pub fn timers_awaited(&self, next: Timestamp) {
+        self.timers_awaited.fetch_min(next.as_millis(), Ordering::SeqCst);
     }
 
     /// Waits until a queue grew, and takes the names of those that did, each with the lowest sequence put there. For
@@ -63,8 +79,10 @@ impl Signals {
     }
 
     /// Says that a timer was put.
-    pub(super) fn announce_timer(&self) {
-        self.timers.send_modify(|count| *count += 1);
+    pub(super) fn announce_timer(&self, due: Timestamp) {
+        if due.as_millis() < self.timers_awaited.fetch_min(due.as_millis(), Ordering::SeqCst) {
+            self.timers.send_modify(|count| *count += 1);
+        }
     }
 
     /// Says that deliveries were put into queues.

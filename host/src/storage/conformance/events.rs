@@ -71,9 +71,17 @@ pub(super) async fn signals_tell_where_to_look(storage: Arc<dyn Storage>) {
     assert_eq!(queues.into_iter().collect::<Vec<_>>(), [("p".to_owned(), 1), ("q".to_owned(), 2)]);
     assert!(!timers.has_changed().expect("the store is open"));
 
-    let timer = Key::Timer { kind: TimerKind::Retry, due: Timestamp::from_millis(5), id: "p/1/0".to_owned() };
+    let timer = |due| Key::Timer { kind: TimerKind::Retry, due: Timestamp::from_millis(due), id: "p/1/0".to_owned() };
+    for (due, announced) in [(7, true), (8, false), (6, true)] {
+        write(&*storage, [put(timer(due), "")]).await;
+        assert_eq!(timers.has_changed().expect("the store is open"), announced, "a timer that is due first at {due}");
+        timers.mark_unchanged();
+    }
+    storage.signals().timers_looked_at();
+    storage.signals().timers_awaited(Timestamp::from_millis(6));
+    let timer = timer(5);
     write(&*storage, [put(timer.clone(), ""), Write::Delete(delivery("p", 1, 0))]).await;
-    assert!(timers.has_changed().expect("the store is open"), "a timer that is put is announced");
+    assert!(timers.has_changed().expect("the store is open"), "a timer before the one that is awaited is");
     timers.mark_unchanged();
     write(&*storage, [put(delivery("p", 1, 0), "again"), Write::Delete(timer)]).await;
     let queues = storage.signals().queues().await;

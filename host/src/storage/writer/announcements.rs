@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::clock::Timestamp;
 use crate::storage::{Key, Sequence, Signals};
 
 /// What is to be said about a group.
@@ -9,8 +10,8 @@ use crate::storage::{Key, Sequence, Signals};
 pub(super) struct Announcements {
     /// The newest event, if there is a new one.
     last_sequence: Option<Sequence>,
-    /// Whether a timer was put.
-    timer_was_put: bool,
+    /// The earliest of the timers that were put.
+    timer: Option<Timestamp>,
     /// The queues that grew, each with the lowest sequence put there.
     queues: BTreeMap<String, Sequence>,
 }
@@ -24,7 +25,7 @@ impl Announcements {
     /// Notes that a key is put.
     pub(super) fn note(&mut self, key: &Key) {
         match key {
-            Key::Timer { .. } => self.timer_was_put = true,
+            Key::Timer { due, .. } => self.timer = Some(self.timer.map_or(*due, |earliest| earliest.min(*due))),
             Key::Delivery { plugin, sequence, .. } => match self.queues.get_mut(plugin) {
                 Some(lowest) => *lowest = (*lowest).min(*sequence),
                 None => {
@@ -40,8 +41,8 @@ impl Announcements {
         if let Some(last) = self.last_sequence {
             signals.announce_events(last);
         }
-        if self.timer_was_put {
-            signals.announce_timer();
+        if let Some(due) = self.timer {
+            signals.announce_timer(due);
         }
         if !self.queues.is_empty() {
             signals.announce_queues(self.queues);
