@@ -25,4 +25,5 @@ mod shipped;
 mod slack;
 mod states;
 mod support;
+mod together;
 mod trust;

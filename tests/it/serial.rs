@@ -1,6 +1,6 @@
 //! Handlers that run at one time do what they would have done one after the other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use proptest::prelude::*;
@@ -113,16 +113,18 @@ fn whatever_the_interleaving_it_equals_the_order_of_the_commits() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
     let config = Config { cases: INTERLEAVINGS, failure_persistence: None, ..Config::default() };
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-    let conflicts = AtomicU32::new(0);
+    let (conflicts, joined) = (AtomicU32::new(0), AtomicU32::new(0));
     TestRunner::new_with_rng(config, rng)
-        .run(&handlers(), |handlers| runtime.block_on(equals_the_order_of_the_commits(handlers, &conflicts)))
+        .run(&handlers(), |handlers| runtime.block_on(equals_the_order_of_the_commits(handlers, &conflicts, &joined)))
         .unwrap_or_else(|error| panic!("{error}"));
     assert!(conflicts.into_inner() > 0, "handlers got into each other's way, or nothing was tried");
+    assert!(joined.into_inner() > 0, "some were committed together, or nothing was tried");
 }
 
 async fn equals_the_order_of_the_commits(
     handlers: Vec<(Vec<Value>, u64)>,
     conflicts: &AtomicU32,
+    joined: &AtomicU32,
 ) -> Result<(), TestCaseError> {
     let world = World::new(RULES, &[("misbehave", &guest("misbehave"))]).await;
     let mut model = Model::default();
@@ -142,10 +144,14 @@ async fn equals_the_order_of_the_commits(
         published.push(world.publish("test", "Transact", detail).await);
     }
     world.settle().await;
-    for sequence in published {
-        let receipt = world.storage().get(&Key::Receipt { sequence, ordinal: 0 }).unwrap().unwrap();
+    let mut commits = BTreeSet::new();
+    for sequence in &published {
+        let receipt = world.storage().get(&Key::Receipt { sequence: *sequence, ordinal: 0 }).unwrap().unwrap();
+        commits.insert(receipt.version);
         conflicts.fetch_add(Receipt::decode(&receipt.value).unwrap().conflicts, Ordering::Relaxed);
     }
+
+    joined.fetch_add((published.len() - commits.len()) as u32, Ordering::Relaxed);
 
     // Events have their places in the journal by commit, so theirs is the order in which the handlers have gone.
     let transacted = of_type(&world.journal(), "Transacted");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::causation;
 use super::receipt::Receipt;
@@ -32,7 +32,7 @@ pub(super) struct Context {
 pub(super) struct Turns {
     /// Held while a handler runs again after a conflict, so that those which want the same keys go one after the other
     /// instead of undoing each other's work.
-    conflicted: tokio::sync::Mutex<()>,
+    pub(super) conflicted: tokio::sync::Mutex<()>,
 }
 
 /// What a call came to.
@@ -74,13 +74,7 @@ impl Context {
         version: Version,
         turns: &Turns,
     ) -> Result<(), Error> {
-        let span = tracing::info_span!(
-            "delivery.attempt",
-            delivery = %delivery.id,
-            rule = %delivery.rule,
-            attempt = delivery.failed + 1,
-            plugin_hash = &plugin.compiled().hash[..12],
-        );
+        let span = self.span(plugin, &delivery);
         async {
             let started = Instant::now();
             let event = Arc::new(self.event(&delivery)?);
@@ -119,6 +113,17 @@ impl Context {
         .await
     }
 
+    /// What is logged of an attempt has this with it.
+    pub(super) fn span(&self, plugin: &Plugin, delivery: &Delivery) -> Span {
+        tracing::info_span!(
+            "delivery.attempt",
+            delivery = %delivery.id,
+            rule = %delivery.rule,
+            attempt = delivery.failed + 1,
+            plugin_hash = &plugin.compiled().hash[..12],
+        )
+    }
+
     /// Calls the handler once, and commits what it wants. What it takes is added to what those before it have `spent`.
     async fn call(
         &self,
@@ -129,15 +134,7 @@ impl Context {
         input: &Option<String>,
         spent: &mut Spent,
     ) -> Result<Called, Error> {
-        let call = Call {
-            event: event.clone(),
-            delivery: delivery.id.to_string(),
-            rule: delivery.rule.clone(),
-            attempt: delivery.failed + 1,
-            idempotency_key: format!("{}/{}/{}", event.event.id, delivery.rule, delivery.target),
-            input: input.clone(),
-            now: self.bus.now(),
-        };
+        let call = self.call_of(delivery, event, input.clone());
         let now = call.now;
         let outcome = plugin.observe(call, &mut spent.usage).await;
         let receipt = self.receipt(plugin, delivery, spent.conflicts).with(spent.usage.clone());
@@ -146,9 +143,7 @@ impl Context {
             Err(error) => return Ok(Called::Failed(error, Box::new(receipt))),
         };
         let key = delivery.id.key();
-        let acknowledged = Receipt { acknowledged: true, touched: effects.touched(), ..receipt.clone() };
-        let mut change = acknowledging(effects, delivery, version, &event.handled_by(plugin.id()), now);
-        change.writes.push(Write::Put(Receipt::key(&delivery.id), acknowledged.encode()));
+        let change = acknowledging(effects, delivery, version, receipt.clone(), &event.handled_by(plugin.id()), now);
         match self.bus.commit(change).await {
             Ok(_) => Ok(Called::Done),
             Err(CommitError::Conflict(Expect::Key(conflicting, _))) if conflicting == key => Ok(Called::Done),
@@ -157,6 +152,19 @@ impl Context {
                 Ok(Called::Failed(CallError::Permanent(error.to_string()), Box::new(receipt)))
             }
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What a delivery's handler is called with now.
+    pub(super) fn call_of(&self, delivery: &Delivery, event: &Arc<Recorded>, input: Option<String>) -> Call {
+        Call {
+            event: event.clone(),
+            delivery: delivery.id.to_string(),
+            rule: delivery.rule.clone(),
+            attempt: delivery.failed + 1,
+            idempotency_key: format!("{}/{}/{}", event.event.id, delivery.rule, delivery.target),
+            input,
+            now: self.bus.now(),
         }
     }
 
@@ -198,7 +206,7 @@ impl Context {
     }
 
     /// What is known of an attempt before it ends.
-    fn receipt(&self, plugin: &Plugin, delivery: &Delivery, conflicts: u32) -> Receipt {
+    pub(super) fn receipt(&self, plugin: &Plugin, delivery: &Delivery, conflicts: u32) -> Receipt {
         Receipt {
             id: delivery.id.to_string(),
             rule: delivery.rule.clone(),
@@ -217,7 +225,7 @@ impl Context {
     }
 
     /// Why a delivery is not to be attempted, if so: its event is at the end of a chain that is longer than what is allowed.
-    fn beyond_limit(&self, delivery: &Delivery, event: &Recorded) -> Result<Option<String>, Error> {
+    pub(super) fn beyond_limit(&self, delivery: &Delivery, event: &Recorded) -> Result<Option<String>, Error> {
         let limit = self.maximum_depth.load(Ordering::Relaxed);
         if delivery.redriven || event.depth() <= limit {
             return Ok(None);
@@ -252,7 +260,7 @@ impl Context {
 
     /// What the target makes of the event, under the rules that are in force now: as with its retry policy, a change of rules.toml
     /// counts for what is still owed. A target that is gone makes nothing of it.
-    fn input(&self, delivery: &Delivery, event: &Recorded) -> Result<Option<String>, CallError> {
+    pub(super) fn input(&self, delivery: &Delivery, event: &Recorded) -> Result<Option<String>, CallError> {
         let rules = self.bus.rules();
         let target = rules.target(&delivery.rule, &delivery.target);
         let shaped = target.and_then(|target| target.input.as_ref()).map(|input| input.shape(&delivery.rule, event));
@@ -260,7 +268,7 @@ impl Context {
         shaped.transpose().map_err(|error| CallError::Permanent(error.to_string()))
     }
 
-    fn event(&self, delivery: &Delivery) -> Result<Recorded, Error> {
+    pub(super) fn event(&self, delivery: &Delivery) -> Result<Recorded, Error> {
         let sequence = delivery.id.sequence;
         let lost = |reason: String| Error::Event(sequence, reason);
         let stored = self.bus.storage().get(&Key::Event(sequence))?;
@@ -296,13 +304,22 @@ fn burying(
     Write::Put(letter.key(), letter.encode())
 }
 
-/// The change that a call wants, together with the acknowledgement of its delivery.
-fn acknowledging(effects: Effects, delivery: &Delivery, version: Version, cause: &Cause, now: Timestamp) -> Change {
+/// The change that a call wants, together with the acknowledgement of its delivery and its receipt.
+pub(super) fn acknowledging(
+    effects: Effects,
+    delivery: &Delivery,
+    version: Version,
+    receipt: Receipt,
+    cause: &Cause,
+    now: Timestamp,
+) -> Change {
+    let receipt = Receipt { acknowledged: true, touched: effects.touched(), ..receipt };
     let parts = effects.into_parts();
     let key = delivery.id.key();
     let mut change = Change { expects: parts.expects, metrics: parts.metrics, ..Change::default() };
     change.expects.push(Expect::Key(key.clone(), version));
     change.writes.push(Write::Delete(key));
+    change.writes.push(Write::Put(Receipt::key(&delivery.id), receipt.encode()));
     change.writes.extend(parts.kv.into_iter().map(|(key, value)| match value {
         Some(value) => Write::Put(key, value),
         None => Write::Delete(key),

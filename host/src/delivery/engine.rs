@@ -1,12 +1,15 @@
 //! Which deliveries are attempted when: one queue for each plugin, all of them served side by side.
 //!
-//! One task decides, and starts a task for each attempt. It holds a place in each queue and the deliveries in hand; so its memory is
-//! bounded by the plugins' concurrency, however long the queues are. A queue whose plugin is absent waits.
+//! One task decides, and starts a task for each attempt, or for each few deliveries that are attempted together. It holds a place in each queue and the
+//! deliveries in hand; so its memory is bounded by the plugins' concurrency, however long the queues are. A queue whose plugin is absent waits.
+//!
+//! Deliveries that can be attempted together are worth waiting for while others of the plugin are in work: two tasks in turn, one that
+//! handles and one that commits, take whatever has come meanwhile.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -15,12 +18,21 @@ use tokio_util::sync::CancellationToken;
 use super::attempt::{Context, Turns};
 use super::record::{Delivery, DeliveryId};
 use crate::bus::Bus;
-use crate::plugin::{Plugin, Registry};
+use crate::plugin::Registry;
 use crate::storage::{self, Key, KeyRange, Sequence, Storage};
 use crate::telemetry::Metrics;
 
 /// How many deliveries a plugin has in hand for each handler that may run at once: while some run, others wait for their commit.
 const IN_HAND: usize = 4;
+
+/// How many deliveries may be attempted together, and how many a plugin that does so has in hand for each of its handlers.
+const TOGETHER: usize = 32;
+
+/// How many tasks are in work before deliveries wait for more to come.
+const TASKS: usize = 2;
+
+/// How long they wait at most.
+const LINGER: Duration = Duration::from_millis(5);
 
 /// How long attempts that run may take to finish when the daemon stops.
 const DRAIN: Duration = Duration::from_secs(15);
@@ -38,7 +50,7 @@ pub struct Engine {
     lanes: BTreeMap<String, Lane>,
     /// The attempts that run.
     attempts: JoinSet<()>,
-    /// Where attempts say that they are over.
+    /// Where attempts say what is over.
     finished: (mpsc::UnboundedSender<Finished>, mpsc::UnboundedReceiver<Finished>),
 }
 
@@ -54,15 +66,30 @@ struct Lane {
     /// Those of them that were met in the queue again. Such a delivery may have come back from its retry before its attempt
     /// was known to be over, and is looked for once it is.
     met: HashSet<DeliveryId>,
+    /// How many tasks are in work.
+    tasks: usize,
+    /// When the last one began.
+    began: Option<Instant>,
     /// What its attempts share.
     turns: Arc<Turns>,
 }
 
-/// An attempt that is over.
-struct Finished {
-    id: DeliveryId,
-    /// Whether the store failed, so that the delivery is still where it was.
-    failed: bool,
+/// What is over.
+enum Finished {
+    /// The attempt of a delivery. If the store failed, it is still where it was.
+    Attempt { id: DeliveryId, store_failed: bool },
+    /// A task for a plugin.
+    Task(String),
+}
+
+/// A delivery that was taken out of its queue. When it is dropped, its attempt is over.
+pub(super) struct Taken {
+    pub(super) delivery: Delivery,
+    /// With which version it is stored.
+    pub(super) version: storage::Version,
+    finished: mpsc::UnboundedSender<Finished>,
+    /// Whether it is still where it was.
+    is_left: bool,
 }
 
 impl Engine {
@@ -86,7 +113,8 @@ impl Engine {
         retry.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut storage_failed = !self.look_for_queues(storage.as_ref());
         loop {
-            storage_failed |= !self.dispatch(storage.as_ref());
+            let (healthy, next) = self.dispatch(storage.as_ref(), Instant::now());
+            storage_failed |= !healthy;
             tokio::select! {
                 () = stop.cancelled() => break,
                 grown = storage.signals().queues() => {
@@ -95,13 +123,12 @@ impl Engine {
                     }
                 }
                 Some(finished) = self.finished.1.recv() => {
-                    storage_failed |= finished.failed;
-                    self.finish(&finished);
+                    storage_failed |= self.finish(finished);
                     while let Ok(finished) = self.finished.1.try_recv() {
-                        storage_failed |= finished.failed;
-                        self.finish(&finished);
+                        storage_failed |= self.finish(finished);
                     }
                 }
+                () = tokio::time::sleep_until(next.unwrap_or_else(Instant::now).into()), if next.is_some() => {}
                 _ = plugins.changed() => {}
                 _ = retry.tick(), if storage_failed => {
                     storage_failed = !self.look_for_queues(storage.as_ref());
@@ -136,25 +163,44 @@ impl Engine {
         }
     }
 
-    /// Starts as many attempts as there is room for. False if the store failed.
-    fn dispatch(&mut self, storage: &dyn Storage) -> bool {
+    /// Starts as many attempts as there is room for. False if the store failed; and when to look again, if anything waits for more to come.
+    fn dispatch(&mut self, storage: &dyn Storage, now: Instant) -> (bool, Option<Instant>) {
         let active = self.plugins.active();
-        let mut healthy = true;
+        let (mut healthy, mut next) = (true, None);
         for (name, lane) in &mut self.lanes {
             let Some(plugin) = active.get(name) else { continue };
-            let room = (plugin.settings().concurrency as usize * IN_HAND).saturating_sub(lane.in_hand.len());
+            let concurrency = plugin.settings().concurrency as usize;
+            let together = if plugin.handles_together() { TOGETHER } else { 1 };
+            let room = (concurrency * IN_HAND.max(together)).saturating_sub(lane.in_hand.len());
             if lane.exhausted || room == 0 {
+                continue;
+            }
+            if together > 1
+                && let Some(until) = lane.lingers(concurrency, now)
+            {
+                next = [next, until].into_iter().flatten().min();
                 continue;
             }
             match lane.take(name, room, storage) {
                 Ok(ready) => {
-                    for (delivery, version) in ready {
-                        let plugin = plugin.clone();
-                        let turns = lane.turns.clone();
-                        let context = self.context.clone();
-                        let finished = self.finished.0.clone();
-                        self.attempts.spawn(run(context, plugin, delivery, version, turns, finished));
-                        self.context.metrics.in_flight(1);
+                    let mut ready = ready.into_iter().peekable();
+                    while ready.peek().is_some() {
+                        let taken = ready.by_ref().take(together).map(|(delivery, version)| Taken {
+                            delivery,
+                            version,
+                            finished: self.finished.0.clone(),
+                            is_left: true,
+                        });
+                        let taken: Vec<Taken> = taken.collect();
+                        self.context.metrics.in_flight(taken.len() as i64);
+                        lane.tasks += 1;
+                        lane.began = Some(now);
+                        let task = Task { finished: self.finished.0.clone(), plugin: name.clone() };
+                        let (context, plugin, turns) = (self.context.clone(), plugin.clone(), lane.turns.clone());
+                        self.attempts.spawn(async move {
+                            let _task = task;
+                            context.attempt_all(&plugin, taken, &turns).await;
+                        });
                     }
                 }
                 Err(error) => {
@@ -163,21 +209,45 @@ impl Engine {
                 }
             }
         }
-        healthy
+        (healthy, next)
     }
 
-    fn finish(&mut self, finished: &Finished) {
-        self.context.metrics.in_flight(-1);
-        if let Some(lane) = self.lanes.get_mut(&finished.id.plugin) {
-            lane.in_hand.remove(&finished.id);
-            if lane.met.remove(&finished.id) {
-                lane.grew(finished.id.sequence);
+    /// Notes what is over. True if the store failed.
+    fn finish(&mut self, finished: Finished) -> bool {
+        match finished {
+            Finished::Attempt { id, store_failed } => {
+                self.context.metrics.in_flight(-1);
+                if let Some(lane) = self.lanes.get_mut(&id.plugin) {
+                    lane.in_hand.remove(&id);
+                    if lane.met.remove(&id) {
+                        lane.grew(id.sequence);
+                    }
+                }
+                store_failed
+            }
+            Finished::Task(plugin) => {
+                if let Some(lane) = self.lanes.get_mut(&plugin) {
+                    lane.tasks -= 1;
+                }
+                false
             }
         }
     }
 }
 
 impl Lane {
+    /// Whether deliveries wait for more to come, and until when: with one handler until its task is over.
+    fn lingers(&self, concurrency: usize, now: Instant) -> Option<Option<Instant>> {
+        if self.tasks < TASKS.min(concurrency) {
+            return None;
+        }
+        if concurrency == 1 {
+            return Some(None);
+        }
+        let until = self.began? + LINGER;
+        (until > now).then_some(Some(until))
+    }
+
     /// Takes note that there is something from `sequence` on.
     fn grew(&mut self, sequence: Sequence) {
         self.exhausted = false;
@@ -224,32 +294,29 @@ impl Lane {
     }
 }
 
-/// Attempts one delivery, and says when it is over even if the attempt panics.
-async fn run(
-    context: Arc<Context>,
-    plugin: Arc<Plugin>,
-    delivery: Delivery,
-    version: storage::Version,
-    turns: Arc<Turns>,
-    finished: mpsc::UnboundedSender<Finished>,
-) {
-    let mut guard = Guard { finished, id: delivery.id.clone(), failed: true };
-    match context.attempt(&plugin, delivery, version, &turns).await {
-        Ok(()) => guard.failed = false,
-        Err(error) => tracing::error!(%error, delivery = %guard.id, "the delivery is left where it is"),
+impl Taken {
+    /// Says that the delivery is not where it was any more.
+    pub(super) fn is_over(&mut self) {
+        self.is_left = false;
     }
 }
 
-/// Says that an attempt is over when it is dropped.
-struct Guard {
-    finished: mpsc::UnboundedSender<Finished>,
-    id: DeliveryId,
-    failed: bool,
+impl Drop for Taken {
+    fn drop(&mut self) {
+        let id = std::mem::take(&mut self.delivery.id);
+        // The engine is gone when nobody listens, and then nobody needs to know.
+        let _ = self.finished.send(Finished::Attempt { id, store_failed: self.is_left });
+    }
 }
 
-impl Drop for Guard {
+/// Says that a task is over when it is dropped, which it also is if the task panics.
+struct Task {
+    finished: mpsc::UnboundedSender<Finished>,
+    plugin: String,
+}
+
+impl Drop for Task {
     fn drop(&mut self) {
-        // The engine is gone when nobody listens, and then nobody needs to know.
-        let _ = self.finished.send(Finished { id: std::mem::take(&mut self.id), failed: self.failed });
+        let _ = self.finished.send(Finished::Task(std::mem::take(&mut self.plugin)));
     }
 }

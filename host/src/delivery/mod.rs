@@ -6,7 +6,7 @@
 //!
 //! * [`record`]: what is stored of a delivery, and of a dead letter
 //! * [`engine`]: which deliveries are attempted when
-//! * `attempt`: one delivery: call, commit, or fail
+//! * `attempt`: one delivery: call, commit, or fail; `together`: several as one
 //! * `causation`: what led to an event
 //! * [`retry`]: when one that failed is tried again
 //! * [`timers`]: everything that waits for its time: expiries, delayed events, retries, schedules
@@ -24,3 +24,4 @@ pub mod retention;
 pub mod retry;
 pub mod schedules;
 pub mod timers;
+mod together;

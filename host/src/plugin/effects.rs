@@ -12,7 +12,7 @@ use super::usage::Touched;
 use crate::clock::Timestamp;
 use crate::event::Event;
 use crate::storage::metric::MetricChange;
-use crate::storage::{Bucket, Expect, Key, Version};
+use crate::storage::{ABSENT, Bucket, Expect, Key, Version};
 use crate::trial::Trial;
 
 /// The most operations that one call may want. Below what a commit may hold, to leave room for the acknowledgement.
@@ -138,6 +138,21 @@ impl Effects {
         self.buckets_read.entry(bucket).or_insert(version);
     }
 
+    /// The keys with a prefix that were read and were there.
+    pub(super) fn kv_read_from(&self, bucket: &str, prefix: &str) -> impl Iterator<Item = &str> {
+        let first = Key::Kv { bucket: bucket.to_owned(), key: prefix.to_owned() };
+        self.keys_read
+            .range(first..)
+            .map_while(move |(read, version)| match read {
+                Key::Kv { bucket: of, key } if of == bucket && key.starts_with(prefix) => {
+                    Some((key.as_str(), *version))
+                }
+                _ => None,
+            })
+            .filter(|(_, version)| *version != ABSENT)
+            .map(|(key, _)| key)
+    }
+
     /// What this call has made of a key: nothing, deleted it, or set it.
     pub(super) fn own_kv(&self, bucket: &str, key: &str) -> Option<&Option<Bytes>> {
         self.kv.get(&(bucket.to_owned(), key.to_owned()))
@@ -146,13 +161,14 @@ impl Effects {
     /// The keys of a bucket that this call has set or deleted, from `first` on.
     pub(super) fn own_kv_from<'a>(
         &'a self,
-        bucket: &'a str,
+        bucket: &str,
         first: Bound<String>,
-    ) -> impl Iterator<Item = (&'a str, &'a Option<Bytes>)> {
-        let bound = first.map(|key| (bucket.to_owned(), key));
+    ) -> impl Iterator<Item = (&'a str, &'a Option<Bytes>)> + use<'a> {
+        let bucket = bucket.to_owned();
+        let bound = first.map(|key| (bucket.clone(), key));
         self.kv
             .range((bound, Bound::Unbounded))
-            .take_while(move |((name, _), _)| name == bucket)
+            .take_while(move |((name, _), _)| *name == bucket)
             .map(|((_, key), value)| (key.as_str(), value))
     }
 
@@ -168,6 +184,11 @@ impl Effects {
     /// What this call has made of a trial.
     pub(super) fn own_trial(&self, id: &str) -> Option<&Trial> {
         self.trials.get(id).map(|(_, new)| new)
+    }
+
+    /// Whether this call has changed any trial.
+    pub(super) fn changes_trials(&self) -> bool {
+        !self.trials.is_empty()
     }
 
     /// Changes a trial from what is stored.
@@ -201,6 +222,11 @@ impl Effects {
         self.delayed.len() < before
     }
 
+    /// Whether this call emits a delayed event.
+    pub(super) fn emits_later(&self, due: Timestamp, id: &str) -> bool {
+        self.delayed.iter().any(|(at, own, _)| *at == due && own == id)
+    }
+
     /// Whether this call has cancelled the delayed event of a timer.
     pub(super) fn has_cancelled(&self, timer: &Key) -> bool {
         self.cancelled.contains(timer)
@@ -218,6 +244,11 @@ impl Effects {
         self.spend(1, 64)?;
         self.metrics.push((key, change));
         Ok(())
+    }
+
+    /// How many operations all of it comes to.
+    pub(super) fn operations(&self) -> usize {
+        self.operations
     }
 
     fn spend(&mut self, operations: usize, bytes: usize) -> Result<(), Error> {
@@ -238,7 +269,6 @@ impl Effects {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::ABSENT;
 
     #[test]
     fn a_key_that_came_and_went_between_two_reads_cannot_be_committed_on() {

@@ -1,17 +1,21 @@
 //! The state behind a guest: its sandbox, its grants and limits, and the call that runs.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Bound;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
 use wasmtime_wasi::{FsPerms, HostWallClock, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
 use super::Call;
+use super::bindings::trialbridge::plugin::types::Error;
 use super::capability::http::Http;
+use super::capability::kv::Choices;
 use super::capability::recorded::Recorded;
 use super::compiled::LoadError;
 use super::effects::Effects;
@@ -21,6 +25,7 @@ use super::runtime::Runtime;
 use crate::clock::Clock;
 use crate::config::{Access, Grants, PluginSettings};
 use crate::storage::{Key, Storage};
+use crate::trial::Trial;
 
 /// What a store holds for its guest.
 pub(super) struct Guest {
@@ -30,8 +35,8 @@ pub(super) struct Guest {
     pub(super) settings: Arc<PluginSettings>,
     /// What it reads.
     pub(super) storage: Arc<dyn Storage>,
-    /// How often anything was chosen, over all guests: whose turn it is.
-    pub(super) turns: Arc<AtomicUsize>,
+    /// What was chosen last, over all guests.
+    pub(super) choices: Arc<Choices>,
     /// What it says.
     pub(super) output: Output,
     /// The call that runs; nothing during `describe`.
@@ -60,8 +65,51 @@ pub(super) struct Current {
     pub(super) call: Call,
     /// What it wants so far.
     pub(super) effects: Effects,
+    /// What the calls before it want, which is to be committed together with that: for this call it is as if it were already.
+    pub(super) earlier: Vec<Effects>,
+    /// Whether it wants something that cannot be told while what is earlier is not committed.
+    pub(super) must_wait: bool,
     /// What became of its requests so far.
     pub(super) requests: Requests,
+}
+
+impl Current {
+    /// What this call, or one before it, has made of a key: nothing, deleted it, or set it.
+    pub(super) fn own_kv(&self, bucket: &str, key: &str) -> Option<&Option<Bytes>> {
+        std::iter::once(&self.effects).chain(self.earlier.iter().rev()).find_map(|effects| effects.own_kv(bucket, key))
+    }
+
+    /// The keys of a bucket with a prefix that this call, or one before it, has set or deleted, from `first` on.
+    pub(super) fn own_kv_from(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        first: &Bound<String>,
+    ) -> BTreeMap<String, Option<Bytes>> {
+        let all = self.earlier.iter().chain([&self.effects]);
+        let own = all.flat_map(|effects| effects.own_kv_from(bucket, first.clone()));
+        own.filter(|(key, _)| key.starts_with(prefix)).map(|(key, value)| (key.to_owned(), value.clone())).collect()
+    }
+
+    /// A key with a prefix that a call before this one has read, and none has changed.
+    pub(super) fn known_kv(&self, bucket: &str, prefix: &str) -> Option<String> {
+        let known = self.earlier.iter().flat_map(|effects| effects.kv_read_from(bucket, prefix));
+        known.filter(|key| self.own_kv(bucket, key).is_none()).map(str::to_owned).next()
+    }
+
+    /// What the calls before this one have made of a trial.
+    pub(super) fn earlier_trial(&self, id: &str) -> Option<&Trial> {
+        self.earlier.iter().rev().find_map(|effects| effects.own_trial(id))
+    }
+
+    /// Ends the call, unless nothing that is earlier is in its way: then it begins again when that is committed.
+    pub(super) fn wait_if(&mut self, in_the_way: impl FnMut(&Effects) -> bool) -> Result<(), Error> {
+        if !self.earlier.iter().any(in_the_way) {
+            return Ok(());
+        }
+        self.must_wait = true;
+        Err(Error::Unavailable("this handling begins again in a moment".to_owned()))
+    }
 }
 
 /// Refuses growth beyond the limits with an error that says which, instead of the failed allocation that guests report as
@@ -104,7 +152,7 @@ impl Guest {
             plugin: plugin.to_owned(),
             settings: settings.clone(),
             storage: runtime.storage.clone(),
-            turns: runtime.turns.clone(),
+            choices: runtime.choices.clone(),
             output,
             current: None,
             series: HashSet::new(),

@@ -72,10 +72,12 @@ impl Instance {
         self.store.data_mut().recorded = Some(recorded);
     }
 
-    /// Takes a call. After [`CallError::Trap`], and after the future was dropped, the instance is of no use any more.
+    /// Takes a call, for which it is as if what is `earlier` were committed. After [`CallError::Trap`], and after the future was dropped, the instance is
+    /// of no use any more.
     pub(super) async fn handle(
         &mut self,
         call: Call,
+        earlier: &mut Vec<Effects>,
         requests: Requests,
         runtime: &Runtime,
     ) -> Result<Effects, CallError> {
@@ -84,11 +86,20 @@ impl Instance {
         let event = wit_event(&call);
         let delivery = wit_delivery(&call, &self.store.data().plugin);
         self.store.data().output.begin_call();
-        self.store.data_mut().begin_call(Current { call, effects: Effects::default(), requests });
+        let before = std::mem::take(earlier);
+        let current = Current { call, effects: Effects::default(), earlier: before, must_wait: false, requests };
+        self.store.data_mut().begin_call(current);
         self.store.set_epoch_deadline(1);
         let answer = self.exports.trialbridge_plugin_handler().call_handle(&mut self.store, &event, &delivery).await;
         self.store.data().output.end_call();
-        let effects = self.store.data_mut().current.take().map(|current| current.effects).unwrap_or_default();
+        let Some(current) = self.store.data_mut().current.take() else {
+            return Err(CallError::Trap("the call has no end".to_owned()));
+        };
+        *earlier = current.earlier;
+        if current.must_wait {
+            return Err(CallError::Retry("something earlier is not committed".to_owned()));
+        }
+        let effects = current.effects;
         let shown = |reason: String| self.store.data().egress.redactor.text(&reason).into_owned();
         if !matches!(answer, Ok(Ok(()))) {
             self.touched = effects.touched();

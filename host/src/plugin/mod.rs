@@ -53,6 +53,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 use tokio::time::{Instant as Deadline, timeout_at};
+use tracing::{Instrument, Span};
 
 pub(crate) use self::compiled::hash;
 pub use self::compiled::{Compiled, LoadError};
@@ -73,6 +74,11 @@ use crate::event::Recorded;
 
 /// How often an instance is used before another takes its place, so that what a guest leaks does not grow for ever.
 const MAX_USES: u32 = 10_000;
+
+/// How many operations calls that are made together may want, with two for the acknowledgement of each, and for how long they may be made, before the
+/// others are left to the next time. A commit has room for 256 operations, and the last call may want more than the others.
+const MAX_OPERATIONS_TOGETHER: usize = 160;
+const MAX_TIME_TOGETHER: Duration = Duration::from_millis(2);
 
 /// A plugin in force: code, and what rules.toml lets it do.
 pub struct Plugin {
@@ -219,7 +225,7 @@ impl Plugin {
         let handling = {
             let (runtime, requests) = (self.runtime.clone(), requests.clone());
             async move {
-                let outcome = instance.handle(call, requests, &runtime).await;
+                let outcome = instance.handle(call, &mut Vec::new(), requests, &runtime).await;
                 // Who waits for the disk longer than the call may last keeps the place of a handler until then.
                 (instance, outcome, slot)
             }
@@ -231,11 +237,82 @@ impl Plugin {
         usage.commands.extend(requests.take_commands());
         let (mut instance, outcome, _slot) = handled?;
         usage.touched = instance.take_touched();
-        let reusable = !matches!(outcome, Err(CallError::Trap(_)));
-        if reusable && self.settings.isolation == Isolation::Reuse && instance.uses() < MAX_USES {
-            self.idle.put(instance, Instant::now());
+        if !matches!(outcome, Err(CallError::Trap(_))) {
+            self.keep(instance);
         }
         outcome
+    }
+
+    /// Whether several events may be handled as one: what a handler does that cannot be undone must not be done again because what
+    /// another one has read has changed.
+    pub fn handles_together(&self) -> bool {
+        let grants = &self.settings.grants;
+        grants.http.is_empty() && grants.commands.is_empty() && self.settings.isolation == Isolation::Reuse
+    }
+
+    /// Runs the handler on events, one after the other, each as if what those before it want were committed. Ends after one that does not succeed, or
+    /// when they have taken long enough or want enough. What they want is to be committed together or not at all, so the answer has those that
+    /// succeeded: none if all of them together took too long.
+    pub async fn observe_together(
+        &self,
+        calls: impl Iterator<Item = (Call, Span)> + Send + 'static,
+    ) -> Vec<(Effects, Usage)> {
+        let Ok(slot) = self.slots.clone().acquire_owned().await else { return Vec::new() };
+        let deadline = self.deadline();
+        let instance = match self.idle.take() {
+            Some(instance) => Ok(instance),
+            None => self.instantiate(deadline).await,
+        };
+        // The first of them meets the same when it is handled alone, and tells of it.
+        let Ok(mut instance) = instance else { return Vec::new() };
+        let (runtime, clock, long, turns) = (self.runtime.clone(), self.clock(), self.long.clone(), self.turns.clone());
+        let time = self.settings.limits.time;
+        let handling = async move {
+            let (mut earlier, mut usages, mut reusable) = (Vec::new(), Vec::new(), true);
+            let (started, mut operations) = (Instant::now(), 0);
+            for (call, span) in calls {
+                let (requests, meter) = (Requests::within(deadline, time), Meter::new(&long, clock));
+                let one = {
+                    let runtime = runtime.clone();
+                    async move {
+                        let outcome = instance.handle(call, &mut earlier, requests, &runtime).await;
+                        (instance, earlier, outcome)
+                    }
+                };
+                let one = one.instrument(span);
+                let outcome;
+                (instance, earlier, outcome) = match clock {
+                    Clock::Processor => runtime.long_calls.run_in_place(one, SLICE, &meter, turns.clone()).await,
+                    Clock::Wall => runtime.long_calls.run(one, SLICE, &meter).await,
+                };
+                let effects: Effects = match outcome {
+                    Ok(effects) => effects,
+                    Err(error) => {
+                        reusable = !matches!(error, CallError::Trap(_));
+                        break;
+                    }
+                };
+                operations += effects.operations() + 2;
+                earlier.push(effects);
+                let memory = instance.memory().load(Ordering::Relaxed);
+                usages.push(Usage { cpu: meter.computed(), memory, ..Usage::default() });
+                let enough = operations >= MAX_OPERATIONS_TOGETHER || started.elapsed() >= MAX_TIME_TOGETHER;
+                if enough || instance.uses() >= MAX_USES {
+                    break;
+                }
+            }
+            (instance, reusable, earlier, usages, slot)
+        };
+        let handled = if self.uses_files() {
+            timeout_at(deadline, blocking::run(handling)).await
+        } else {
+            timeout_at(deadline, handling).await
+        };
+        let Ok((instance, reusable, effects, usages, _slot)) = handled else { return Vec::new() };
+        if reusable {
+            self.keep(instance);
+        }
+        effects.into_iter().zip(usages).collect()
     }
 
     /// Asks the plugin whether it can serve under its configuration.
@@ -272,6 +349,13 @@ impl Plugin {
     /// How many instances wait for a call.
     pub fn idle(&self) -> usize {
         self.idle.len()
+    }
+
+    /// Keeps an instance for later calls.
+    fn keep(&self, instance: Instance) {
+        if self.settings.isolation == Isolation::Reuse && instance.uses() < MAX_USES {
+            self.idle.put(instance, Instant::now());
+        }
     }
 
     /// Makes an instance, which begins with whatever the guest does at its start.

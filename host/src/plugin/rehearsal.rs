@@ -40,8 +40,9 @@ impl Plugin {
         instance.answer_with(recorded);
         let limit = self.settings.limits.time;
         let started = Instant::now();
-        let outcome = match tokio::time::timeout(limit, instance.handle(call, Requests::default(), &self.runtime)).await
-        {
+        let mut earlier = Vec::new();
+        let handling = instance.handle(call, &mut earlier, Requests::default(), &self.runtime);
+        let outcome = match tokio::time::timeout(limit, handling).await {
             Ok(outcome) => outcome,
             Err(_) => Err(CallError::TimedOut(limit)),
         };

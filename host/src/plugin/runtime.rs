@@ -12,6 +12,7 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 use super::backtrace;
 use super::bindings::Core;
 use super::cache::Cache;
+use super::capability::kv::Choices;
 use super::egress::{Key, Resolver, SystemResolver};
 use super::guest::Guest;
 use super::long_calls::LongCalls;
@@ -49,8 +50,8 @@ pub struct Runtime {
     pub(super) resolver: Arc<dyn Resolver>,
     /// What their placeholders for secrets are made with.
     pub(super) placeholder_key: Key,
-    /// How often a guest has let the host choose.
-    pub(super) turns: Arc<AtomicUsize>,
+    /// What was chosen last where guests let the host choose.
+    pub(super) choices: Arc<Choices>,
     /// Where those go on that compute for long.
     pub(super) long_calls: LongCalls,
     /// How many calls run now. The epoch clock stands still without any.
@@ -107,7 +108,7 @@ impl Runtime {
             cache: options.cache.map(Cache::new),
             resolver: options.resolver,
             placeholder_key: Key::new(),
-            turns: Arc::default(),
+            choices: Arc::default(),
             long_calls: LongCalls::new()?,
             running: AtomicUsize::new(0),
             ticker: ticker.thread().clone(),

@@ -24,6 +24,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use trialbridge::Host;
+use trialbridge::bus::Change;
 use trialbridge::clock::{ManualClock, Timestamp};
 use trialbridge::event::{Event, Recorded};
 use trialbridge::host::Builder;
@@ -140,6 +141,14 @@ impl World {
     pub(crate) async fn publish(&self, source: &str, detail_type: &str, detail: Value) -> u64 {
         let event = Event::new(source, detail_type, self.host.bus().now(), trialbridge::event::raw(&detail));
         self.host.bus().publish(event).await.unwrap()
+    }
+
+    /// Publishes events in one commit, and answers with the sequence of the first.
+    pub(crate) async fn publish_together(&self, source: &str, details: &[Value]) -> u64 {
+        let bus = self.host.bus();
+        let event = |detail| Event::new(source, "Test", bus.now(), trialbridge::event::raw(detail)).into();
+        let change = Change { events: details.iter().map(event).collect(), ..Change::default() };
+        bus.commit(change).await.unwrap().first_sequence
     }
 
     /// Waits until the journal fulfils a condition, and answers with it.

@@ -52,11 +52,13 @@ impl Guest {
         }
         let storage = self.storage.clone();
         let plugin = self.plugin.clone();
-        let effects = &mut self.current()?.effects;
+        let timer = Key::Timer { kind: TimerKind::Delayed, due, id: name.to_owned() };
+        let current = self.current()?;
+        current.wait_if(|earlier| earlier.emits_later(due, name) || earlier.has_cancelled(&timer))?;
+        let effects = &mut current.effects;
         if effects.cancel_own(due, name) {
             return Ok(true);
         }
-        let timer = Key::Timer { kind: TimerKind::Delayed, due, id: name.to_owned() };
         if effects.has_cancelled(&timer) {
             return Ok(false);
         }

@@ -1,7 +1,8 @@
 //! `kv`: named buckets of keys and values.
 
+use std::collections::HashMap;
 use std::ops::Bound;
-use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 
@@ -21,8 +22,8 @@ const MAX_VALUE: usize = 256 * 1024;
 /// The most bytes in one list.
 const MAX_LIST: usize = 1 << 20;
 
-/// Among how many keys `any` chooses: more than there are handlers that choose at one time, and few enough to be looked through.
-const CANDIDATES: usize = 32;
+/// Of how many kinds of choices it is remembered what was chosen last. When there are more, all are forgotten.
+const MAX_REMEMBERED_CHOICES: usize = 1024;
 
 impl Host for Guest {
     fn get(&mut self, bucket: String, key: String) -> wasmtime::Result<Result<Option<Vec<u8>>, Error>> {
@@ -65,6 +66,10 @@ impl Host for Guest {
     }
 }
 
+/// What `any` has chosen last, by bucket and prefix. The next choice is what follows it, so that handlers that run side by side choose differently.
+#[derive(Debug, Default)]
+pub(in crate::plugin) struct Choices(Mutex<HashMap<(String, String), String>>);
+
 /// An entry as a call sees it.
 struct Found {
     key: String,
@@ -92,7 +97,7 @@ impl Guest {
     fn kv_get(&mut self, bucket: String, key: String) -> Result<Option<Vec<u8>>, Error> {
         self.kv_granted(&bucket, Access::Read)?;
         check_key(&key)?;
-        if let Some(own) = self.current()?.effects.own_kv(&bucket, &key) {
+        if let Some(own) = self.current()?.own_kv(&bucket, &key) {
             return Ok(own.as_ref().map(|value| value.to_vec()));
         }
         let key = Key::Kv { bucket, key };
@@ -146,18 +151,31 @@ impl Guest {
 
     fn kv_any(&mut self, bucket: &str, prefix: &str) -> Result<Option<(String, Bytes)>, Error> {
         self.kv_granted(bucket, Access::Read)?;
+        // What an earlier call depends on, the commit does anyway.
+        if let Some(key) = self.current()?.known_kv(bucket, prefix)
+            && let Some(value) = self.kv_get(bucket.to_owned(), key.clone())?
+        {
+            return Ok(Some((key, value.into())));
+        }
         let whole = Bucket::Kv(bucket.to_owned());
         let version = self.storage.bucket_version(&whole);
-        let mut found = self.kv_found(bucket, prefix, None, CANDIDATES)?;
-        let turn = self.turns.fetch_add(1, Ordering::Relaxed);
-        let effects = &mut self.current()?.effects;
+        let choices = self.choices.clone();
+        let mut last = choices.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kind = (bucket.to_owned(), prefix.to_owned());
+        let mut found = self.kv_found(bucket, prefix, last.get(&kind).cloned(), 1)?;
         if found.is_empty() {
+            found = self.kv_found(bucket, prefix, None, 1)?;
+        }
+        let effects = &mut self.current()?.effects;
+        let Some(entry) = found.pop() else {
             effects.read_bucket(whole, version);
             return Ok(None);
-        }
-        // Calls that run side by side have different turns.
-        let entry = found.swap_remove(turn % found.len());
+        };
         entry.note(bucket, effects)?;
+        if last.len() >= MAX_REMEMBERED_CHOICES {
+            last.clear();
+        }
+        last.insert(kind, entry.key.clone());
         Ok(Some((entry.key, entry.value)))
     }
 
@@ -170,16 +188,11 @@ impl Guest {
         limit: usize,
     ) -> Result<Vec<Found>, Error> {
         let storage = self.storage.clone();
-        let effects = &self.current()?.effects;
         // Own deletions hide stored keys, so as many more are read.
         let first = after.clone().map_or(Bound::Included(prefix.to_owned()), |after| {
             if after.as_str() < prefix { Bound::Included(prefix.to_owned()) } else { Bound::Excluded(after) }
         });
-        let own: Vec<(String, Option<Bytes>)> = effects
-            .own_kv_from(bucket, first)
-            .take_while(|(key, _)| key.starts_with(prefix))
-            .map(|(key, value)| (key.to_owned(), value.clone()))
-            .collect();
+        let own = self.current()?.own_kv_from(bucket, prefix, &first);
         let after = after.map(|key| Key::Kv { bucket: bucket.to_owned(), key });
         let range = KeyRange::kv(bucket, prefix).after(after.as_ref());
         let wanted = limit + own.len();

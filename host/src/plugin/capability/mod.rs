@@ -7,7 +7,7 @@ mod commands;
 mod config;
 mod events;
 pub(super) mod http;
-mod kv;
+pub(super) mod kv;
 mod log;
 mod metrics;
 pub(super) mod recorded;

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use crate::config::Access;
 use crate::plugin::bindings::trialbridge::plugin::trials::{Change, Host, Page, Trial as WitTrial};
 use crate::plugin::bindings::trialbridge::plugin::types::Error;
+use crate::plugin::effects::Effects;
 use crate::plugin::guest::Guest;
 use crate::storage::{ABSENT, Bucket, Key, KeyRange, key};
 use crate::trial::{Stored, Trial};
@@ -44,6 +45,7 @@ impl Guest {
         let Some(found) = found else { return Ok(None) };
         let stored = Stored::decode(&found.value).map_err(|error| unreadable(id, &error))?;
         let Some(stored) = stored.visible(current.call.now) else { return Ok(None) };
+        let stored = current.earlier_trial(id).cloned().unwrap_or(stored);
         let seen = current.effects.own_trial(id).cloned().unwrap_or_else(|| stored.clone());
         Ok(Some((stored, seen)))
     }
@@ -64,6 +66,7 @@ impl Guest {
         }
         let storage = self.storage.clone();
         let current = self.current()?;
+        current.wait_if(Effects::changes_trials)?;
         let bucket = Bucket::Trials { status: status.clone(), trial_type: trial_type.clone() };
         current.effects.read_bucket(bucket.clone(), storage.bucket_version(&bucket));
         let range = KeyRange::trial_index(&status, Some(&trial_type));

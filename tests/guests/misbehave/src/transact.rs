@@ -16,7 +16,8 @@ use crate::request;
 const BUCKET: &str = "shared";
 
 /// Takes the steps: `["get", key]`, `["set", key]`, `["delete", key]`, `["list", prefix]`, `["keys", prefix]`, `["any", prefix]`, `["trial", id]`,
-/// `["move", id, status]`, `["trials", status]` and `["ask", url]`, a request. What is set is the order's `id`.
+/// `["move", id, status]`, `["trials", status]`, `["later", key]`, which emits an event in an hour and keeps its id, `["cancel", key]` and `["ask", url]`, a
+/// request. What is set is the order's `id`.
 pub(crate) fn transact(order: &Order) -> Result<(), Failure> {
     let id = order.text("id", "some");
     let mut told = Vec::new();
@@ -29,13 +30,16 @@ pub(crate) fn transact(order: &Order) -> Result<(), Failure> {
         };
         told.push(json!([step, seen]));
     }
-    let event = NewEvent {
+    events::emit(&event("Transacted", &json!({ "id": id, "told": told }))).map_err(give_up)
+}
+
+fn event(detail_type: &str, detail: &Value) -> NewEvent {
+    NewEvent {
         source: "misbehave".to_owned(),
-        detail_type: "Transacted".to_owned(),
-        detail: json!({ "id": id, "told": told }).to_string(),
+        detail_type: detail_type.to_owned(),
+        detail: detail.to_string(),
         resources: Vec::new(),
-    };
-    events::emit(&event).map_err(give_up)
+    }
 }
 
 fn take(what: &str, key: &str, status: &str, id: &str) -> Result<Value, Failure> {
@@ -68,6 +72,15 @@ fn take(what: &str, key: &str, status: &str, id: &str) -> Result<Value, Failure>
         "trials" => {
             let page = trials::list(key, "ACS", None, 1000).map_err(give_up)?;
             Ok(page.trials.into_iter().map(|trial| trial.trial_id).collect())
+        }
+        "later" => {
+            let later = event("Later", &json!({}));
+            let id = events::emit_after(&later, 3_600_000).map_err(give_up)?;
+            kv::set(BUCKET, key, id.as_bytes()).map_err(give_up).map(|()| Value::Null)
+        }
+        "cancel" => {
+            let id = kv::get(BUCKET, key).map_err(give_up)?.unwrap_or_default();
+            Ok(json!(events::cancel(&String::from_utf8_lossy(&id)).map_err(give_up)?))
         }
         unknown => Err(Failure::Permanent(format!("there is no step `{unknown}`"))),
     }
