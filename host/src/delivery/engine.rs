@@ -25,8 +25,8 @@ use crate::telemetry::Metrics;
 /// How many deliveries a plugin has in hand for each handler that may run at once: while some run, others wait for their commit.
 const IN_HAND: usize = 4;
 
-/// How many deliveries may be attempted together, and how many a plugin that does so has in hand for each of its handlers.
-const TOGETHER: usize = 32;
+/// The same for a plugin whose deliveries are attempted together, which is a task for a few of them.
+const IN_HAND_TOGETHER: usize = 16;
 
 /// How many tasks are in work before deliveries wait for more to come.
 const TASKS: usize = 2;
@@ -170,8 +170,9 @@ impl Engine {
         for (name, lane) in &mut self.lanes {
             let Some(plugin) = active.get(name) else { continue };
             let concurrency = plugin.settings().concurrency as usize;
-            let together = if plugin.handles_together() { TOGETHER } else { 1 };
-            let room = (concurrency * IN_HAND.max(together)).saturating_sub(lane.in_hand.len());
+            let together = plugin.together();
+            let in_hand = concurrency * if together > 1 { IN_HAND_TOGETHER } else { IN_HAND };
+            let room = in_hand.saturating_sub(lane.in_hand.len());
             if lane.exhausted || room == 0 {
                 continue;
             }

@@ -11,6 +11,7 @@
 //! * `trust`: which files are believed
 //! * `needs`: what a plugin says it needs, against what is granted
 //! * `instance`: a guest in its sandbox, kept for later calls
+//! * `together`: calls that are made one after the other, for one commit
 //! * `stock`: those that are kept; `long_calls`: how calls that compute for long share the processors; `blocking`: where those run that
 //!   use files
 //! * `guest`: the state behind a guest: its limits, its grants, its effects
@@ -44,6 +45,7 @@ pub mod rehearsal;
 mod runtime;
 mod stock;
 mod symbols;
+mod together;
 pub(crate) mod trust;
 mod usage;
 
@@ -53,7 +55,6 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 use tokio::time::{Instant as Deadline, timeout_at};
-use tracing::{Instrument, Span};
 
 pub(crate) use self::compiled::hash;
 pub use self::compiled::{Compiled, LoadError};
@@ -68,17 +69,13 @@ use self::instance::Instance;
 use self::long_calls::{Clock, LongCalls, Meter};
 use self::runtime::SLICE;
 use self::stock::Stock;
+use self::together::Pace;
 use crate::clock::Timestamp;
 use crate::config::{Isolation, PluginSettings};
 use crate::event::Recorded;
 
 /// How often an instance is used before another takes its place, so that what a guest leaks does not grow for ever.
 const MAX_USES: u32 = 10_000;
-
-/// How many operations calls that are made together may want, with two for the acknowledgement of each, and for how long they may be made, before the
-/// others are left to the next time. A commit has room for 256 operations, and the last call may want more than the others.
-const MAX_OPERATIONS_TOGETHER: usize = 160;
-const MAX_TIME_TOGETHER: Duration = Duration::from_millis(2);
 
 /// A plugin in force: code, and what rules.toml lets it do.
 pub struct Plugin {
@@ -96,6 +93,8 @@ pub struct Plugin {
     idle: Stock<Instance>,
     /// Whether it was ever warmed up.
     warm: AtomicBool,
+    /// How long its calls take.
+    pace: Pace,
     /// Whether its last call computed for long.
     long: Arc<AtomicBool>,
     /// Holds as many permits as handlers may run at once.
@@ -175,6 +174,7 @@ impl Plugin {
             runtime,
             idle: Stock::default(),
             warm: AtomicBool::new(false),
+            pace: Pace::default(),
             long: Arc::default(),
             slots,
             turns: Arc::new(Semaphore::new(LongCalls::at_one_time())),
@@ -230,7 +230,9 @@ impl Plugin {
                 (instance, outcome, slot)
             }
         };
+        let started = Instant::now();
         let handled = self.run(handling, deadline, &meter).await;
+        self.pace.note(started.elapsed());
         usage.cpu += meter.computed();
         usage.memory = usage.memory.max(memory.load(Ordering::Relaxed));
         usage.requests.extend(requests.take());
@@ -241,78 +243,6 @@ impl Plugin {
             self.keep(instance);
         }
         outcome
-    }
-
-    /// Whether several events may be handled as one: what a handler does that cannot be undone must not be done again because what
-    /// another one has read has changed.
-    pub fn handles_together(&self) -> bool {
-        let grants = &self.settings.grants;
-        grants.http.is_empty() && grants.commands.is_empty() && self.settings.isolation == Isolation::Reuse
-    }
-
-    /// Runs the handler on events, one after the other, each as if what those before it want were committed. Ends after one that does not succeed, or
-    /// when they have taken long enough or want enough. What they want is to be committed together or not at all, so the answer has those that
-    /// succeeded: none if all of them together took too long.
-    pub async fn observe_together(
-        &self,
-        calls: impl Iterator<Item = (Call, Span)> + Send + 'static,
-    ) -> Vec<(Effects, Usage)> {
-        let Ok(slot) = self.slots.clone().acquire_owned().await else { return Vec::new() };
-        let deadline = self.deadline();
-        let instance = match self.idle.take() {
-            Some(instance) => Ok(instance),
-            None => self.instantiate(deadline).await,
-        };
-        // The first of them meets the same when it is handled alone, and tells of it.
-        let Ok(mut instance) = instance else { return Vec::new() };
-        let (runtime, clock, long, turns) = (self.runtime.clone(), self.clock(), self.long.clone(), self.turns.clone());
-        let time = self.settings.limits.time;
-        let handling = async move {
-            let (mut earlier, mut usages, mut reusable) = (Vec::new(), Vec::new(), true);
-            let (started, mut operations) = (Instant::now(), 0);
-            for (call, span) in calls {
-                let (requests, meter) = (Requests::within(deadline, time), Meter::new(&long, clock));
-                let one = {
-                    let runtime = runtime.clone();
-                    async move {
-                        let outcome = instance.handle(call, &mut earlier, requests, &runtime).await;
-                        (instance, earlier, outcome)
-                    }
-                };
-                let one = one.instrument(span);
-                let outcome;
-                (instance, earlier, outcome) = match clock {
-                    Clock::Processor => runtime.long_calls.run_in_place(one, SLICE, &meter, turns.clone()).await,
-                    Clock::Wall => runtime.long_calls.run(one, SLICE, &meter).await,
-                };
-                let effects: Effects = match outcome {
-                    Ok(effects) => effects,
-                    Err(error) => {
-                        reusable = !matches!(error, CallError::Trap(_));
-                        break;
-                    }
-                };
-                operations += effects.operations() + 2;
-                earlier.push(effects);
-                let memory = instance.memory().load(Ordering::Relaxed);
-                usages.push(Usage { cpu: meter.computed(), memory, ..Usage::default() });
-                let enough = operations >= MAX_OPERATIONS_TOGETHER || started.elapsed() >= MAX_TIME_TOGETHER;
-                if enough || instance.uses() >= MAX_USES {
-                    break;
-                }
-            }
-            (instance, reusable, earlier, usages, slot)
-        };
-        let handled = if self.uses_files() {
-            timeout_at(deadline, blocking::run(handling)).await
-        } else {
-            timeout_at(deadline, handling).await
-        };
-        let Ok((instance, reusable, effects, usages, _slot)) = handled else { return Vec::new() };
-        if reusable {
-            self.keep(instance);
-        }
-        effects.into_iter().zip(usages).collect()
     }
 
     /// Asks the plugin whether it can serve under its configuration.
