@@ -51,12 +51,62 @@ async fn each_sees_what_those_before_it_did_and_one_that_fails_takes_none_along(
 #[tokio::test]
 async fn one_that_takes_long_holds_up_nobody() {
     let world = World::new(RULES, &[("misbehave", &guest("misbehave"))]).await;
-    let mut details = vec![json!({ "do": "slow", "millis": 9_000 })];
-    details.extend((0..8).map(|number| json!({ "do": "echo", "number": number })));
+    for place in [0, 3, 8] {
+        let mut details: Vec<Value> = (0..8).map(|number| json!({ "do": "echo", "number": number })).collect();
+        details.insert(place, json!({ "do": "slow", "millis": 9_000 }));
+        let first = world.publish_together("test", &details).await;
+        let owed = |place: usize| {
+            let sequence = first + place as u64;
+            let delivery = Key::Delivery { plugin: "misbehave".to_owned(), sequence, ordinal: 0 };
+            world.storage().get(&delivery).unwrap().is_some()
+        };
+        world.wait_until("the others are done", || (0..9).filter(|place| owed(*place)).count() == 1).await;
+        assert!(owed(place), "what is left is the slow one, which was at {place}");
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_fit_into_one_commit_is_two() {
+    let world = World::new(RULES, &[("misbehave", &guest("misbehave"))]).await;
+    let count = json!({ "do": "counter", "key": "n" });
+    let sets: Vec<Value> = (0..230).map(|key| json!(["set", format!("k{key}")])).collect();
+    let much = json!({ "do": "transact", "steps": sets });
+    let mut details = vec![count; 8];
+    details.insert(6, much);
     let first = world.publish_together("test", &details).await;
-    world.wait_until("the others are done", || world.owed() == 1).await;
-    let slow = Key::Delivery { plugin: "misbehave".to_owned(), sequence: first, ordinal: 0 };
-    assert!(world.storage().get(&slow).unwrap().is_some(), "what is left is the slow one");
+    world.settle().await;
+    assert_eq!(world.kv("counters", "n").as_deref(), Some("8"));
+    let (commits, receipts): (Vec<u64>, Vec<Receipt>) = (first..first + 9).map(|event| receipt(&world, event)).unzip();
+    assert!(receipts.iter().all(|receipt| receipt.acknowledged && receipt.conflicts == 0), "{receipts:?}");
+    assert_eq!(commits.iter().filter(|commit| **commit == commits[6]).count(), 1, "it is alone");
+    assert!(commits[..6].iter().all(|commit| *commit == commits[0]), "those before it are not");
+}
+
+#[tokio::test]
+async fn those_that_find_no_instance_fail_each_for_itself() {
+    let rules = RULES.replace("emit =", "folders = { gone = { path = \"${data}/gone\", access = \"read\" } }\nemit =");
+    let rules = rules.replace("emit =", "instances = { warm = 0 }\nemit =");
+    let world = World::new(&rules, &[("misbehave", &guest("misbehave"))]).await;
+    std::fs::remove_dir(world.folder.path().join("data/gone")).unwrap();
+    world.publish_together("test", &vec![json!({ "do": "ok" }); 3]).await;
+    world.settle().await;
+    let letters = world.dead_letters().await;
+    let told = |letter: &Value| letter["error"].as_str().unwrap().contains("no instance could be made");
+    assert!(letters.len() == 3 && letters.iter().all(told), "{letters:?}");
+}
+
+#[tokio::test]
+async fn the_hosts_choice_is_not_always_what_was_chosen_before() {
+    let world = World::new(RULES, &[("misbehave", &guest("misbehave"))]).await;
+    let transact = |steps: Value| json!({ "do": "transact", "steps": steps });
+    world.publish_together("test", &[transact(json!([["set", "a1"], ["set", "a2"]]))]).await;
+    world.settle().await;
+    let steps = [json!([["get", "a1"]]), json!([["any", "a"], ["any", "a"]])];
+    world.publish_together("test", &steps.map(transact)).await;
+    world.settle().await;
+    let transacted = of_type(&world.journal(), "Transacted");
+    let [first, second] = [0, 1].map(|step| transacted[2]["told"][step][1][0].as_str().unwrap());
+    assert_eq!((first, second), ("a1", "a2"), "the commit depends on the first anyway");
 }
 
 #[tokio::test]

@@ -47,11 +47,11 @@ enum Called {
 
 /// What the calls of an attempt have come to so far.
 #[derive(Default)]
-struct Spent {
+pub(super) struct Spent {
     /// How many of them were in vain, because of a conflict.
-    conflicts: u32,
+    pub(super) conflicts: u32,
     /// What all of them took.
-    usage: Usage,
+    pub(super) usage: Usage,
 }
 
 /// Why an attempt could not even be recorded. The delivery stays where it is.
@@ -66,13 +66,14 @@ pub(super) enum Error {
 }
 
 impl Context {
-    /// Attempts a delivery that is stored with `version`, until it is acknowledged or has failed.
+    /// Attempts a delivery that is stored with `version`, until it is acknowledged or has failed; what was `spent` on it before counts, too.
     pub(super) async fn attempt(
         &self,
         plugin: &Plugin,
         delivery: Delivery,
         version: Version,
         turns: &Turns,
+        mut spent: Spent,
     ) -> Result<(), Error> {
         let span = self.span(plugin, &delivery);
         async {
@@ -92,7 +93,6 @@ impl Context {
                     return Ok(());
                 }
             };
-            let mut spent = Spent::default();
             let mut called = self.call(plugin, &delivery, version, &event, &input, &mut spent).await?;
             if matches!(called, Called::Conflict) {
                 let _turn = turns.conflicted.lock().await;
@@ -135,7 +135,6 @@ impl Context {
         spent: &mut Spent,
     ) -> Result<Called, Error> {
         let call = self.call_of(delivery, event, input.clone());
-        let now = call.now;
         let outcome = plugin.observe(call, &mut spent.usage).await;
         let receipt = self.receipt(plugin, delivery, spent.conflicts).with(spent.usage.clone());
         let effects = match outcome {
@@ -143,7 +142,7 @@ impl Context {
             Err(error) => return Ok(Called::Failed(error, Box::new(receipt))),
         };
         let key = delivery.id.key();
-        let change = acknowledging(effects, delivery, version, receipt.clone(), &event.handled_by(plugin.id()), now);
+        let change = acknowledging(effects, delivery, version, receipt.clone(), &event.handled_by(plugin.id()));
         match self.bus.commit(change).await {
             Ok(_) => Ok(Called::Done),
             Err(CommitError::Conflict(Expect::Key(conflicting, _))) if conflicting == key => Ok(Called::Done),
@@ -311,7 +310,6 @@ pub(super) fn acknowledging(
     version: Version,
     receipt: Receipt,
     cause: &Cause,
-    now: Timestamp,
 ) -> Change {
     let receipt = Receipt { acknowledged: true, touched: effects.touched(), ..receipt };
     let parts = effects.into_parts();
@@ -327,7 +325,7 @@ pub(super) fn acknowledging(
     change.writes.extend(parts.trials.into_iter().flat_map(|(stored, new)| new.replacing(&stored)));
     change.writes.extend(parts.cancelled.into_iter().map(Write::Delete));
     for (due, id, event) in parts.delayed {
-        let timer = Key::Timer { kind: TimerKind::Delayed, due: due.max(now), id };
+        let timer = Key::Timer { kind: TimerKind::Delayed, due, id };
         change.writes.push(Write::Put(timer, Delayed { cause: cause.clone(), event }.encode()));
     }
     change.events = parts

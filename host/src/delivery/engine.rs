@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::attempt::{Context, Turns};
+use super::attempt::{Context, Spent, Turns};
 use super::record::{Delivery, DeliveryId};
 use crate::bus::Bus;
 use crate::plugin::Registry;
@@ -24,9 +24,6 @@ use crate::telemetry::Metrics;
 
 /// How many deliveries a plugin has in hand for each handler that may run at once: while some run, others wait for their commit.
 const IN_HAND: usize = 4;
-
-/// The same for a plugin whose deliveries are attempted together, which is a task for a few of them.
-const IN_HAND_TOGETHER: usize = 16;
 
 /// How many tasks are in work before deliveries wait for more to come.
 const TASKS: usize = 2;
@@ -87,6 +84,8 @@ pub(super) struct Taken {
     pub(super) delivery: Delivery,
     /// With which version it is stored.
     pub(super) version: storage::Version,
+    /// What its calls have come to so far.
+    pub(super) spent: Spent,
     finished: mpsc::UnboundedSender<Finished>,
     /// Whether it is still where it was.
     is_left: bool,
@@ -171,8 +170,8 @@ impl Engine {
             let Some(plugin) = active.get(name) else { continue };
             let concurrency = plugin.settings().concurrency as usize;
             let together = plugin.together();
-            let in_hand = concurrency * if together > 1 { IN_HAND_TOGETHER } else { IN_HAND };
-            let room = in_hand.saturating_sub(lane.in_hand.len());
+            // Where several are attempted together, so many more.
+            let room = (concurrency * IN_HAND + together - 1).saturating_sub(lane.in_hand.len());
             if lane.exhausted || room == 0 {
                 continue;
             }
@@ -189,6 +188,7 @@ impl Engine {
                         let taken = ready.by_ref().take(together).map(|(delivery, version)| Taken {
                             delivery,
                             version,
+                            spent: Spent::default(),
                             finished: self.finished.0.clone(),
                             is_left: true,
                         });
@@ -200,7 +200,7 @@ impl Engine {
                         let (context, plugin, turns) = (self.context.clone(), plugin.clone(), lane.turns.clone());
                         self.attempts.spawn(async move {
                             let _task = task;
-                            context.attempt_all(&plugin, taken, &turns).await;
+                            context.attempt_all(plugin, taken, turns).await;
                         });
                     }
                 }

@@ -23,6 +23,9 @@ use crate::trials::Trials;
 /// flushes.
 const BATCH: usize = 256;
 
+/// How long to sleep at most: the clock may be set, or go on while the machine stands still.
+const LONGEST_SLEEP: Duration = Duration::from_secs(10);
+
 /// How long to wait after the store failed.
 const AFTER_ERROR: Duration = Duration::from_secs(1);
 
@@ -72,7 +75,7 @@ impl Timers {
             };
             let sleep = async {
                 match next {
-                    Some(wait) => tokio::time::sleep(wait).await,
+                    Some(wait) => tokio::time::sleep(wait.min(LONGEST_SLEEP)).await,
                     None => std::future::pending().await,
                 }
             };

@@ -1,15 +1,12 @@
 //! Several deliveries of one plugin: handled one after the other, and committed as one.
 //!
 //! What one handling wants is seen by those after it, and nobody else, until all of it is committed. Whatever is not plain sailing is left
-//! to an attempt of that delivery alone: a handling that fails, all of them if they conflict again and again.
+//! to an attempt of that delivery alone: a handling that fails, those that wait behind one that takes long, all of them if they conflict again and again.
 
-use std::collections::VecDeque;
-use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, join, join_all};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::attempt::{Context, Turns, acknowledging};
@@ -17,11 +14,11 @@ use super::engine::Taken;
 use super::record::Delivery;
 use crate::bus::Change;
 use crate::event::Recorded;
-use crate::plugin::{Call, Effects, Plugin, Usage};
+use crate::plugin::{Call, Effects, Plugin, Row};
 use crate::storage::{CommitError, Expect};
 use crate::telemetry::Outcome;
 
-/// How long a handling may hold up those that are to follow it before they are attempted beside it.
+/// How long handlings in a row may take. What has not succeeded by then begins again, each alone.
 const PATIENCE: Duration = Duration::from_millis(10);
 
 /// A delivery with what its handler is called with.
@@ -29,7 +26,6 @@ struct Ready {
     taken: Taken,
     event: Arc<Recorded>,
     call: Call,
-    usage: Usage,
 }
 
 /// What is left when deliveries were attempted together.
@@ -43,31 +39,28 @@ struct Left {
 
 impl Context {
     /// Attempts deliveries, together if there are several.
-    pub(super) fn attempt_all<'a>(
-        &'a self,
-        plugin: &'a Plugin,
-        taken: Vec<Taken>,
-        turns: &'a Turns,
-    ) -> BoxFuture<'a, ()> {
-        async move {
-            if taken.len() < 2 {
-                return self.attempt_each(plugin, taken, turns).await;
+    pub(super) async fn attempt_all(self: Arc<Self>, plugin: Arc<Plugin>, mut taken: Vec<Taken>, turns: Arc<Turns>) {
+        let mut alone = JoinSet::new();
+        while taken.len() > 1 {
+            let left = self.attempt_together(&plugin, taken, &turns).await;
+            for one in left.alone {
+                let (context, plugin, turns) = (self.clone(), plugin.clone(), turns.clone());
+                alone.spawn(async move { context.attempt_alone(&plugin, one, &turns).await });
             }
-            let Left { alone, rest } = self.attempt_together(plugin, taken, turns).await;
-            join(self.attempt_each(plugin, alone, turns), self.attempt_all(plugin, rest, turns)).await;
+            taken = left.rest;
         }
-        .boxed()
+        for one in taken {
+            self.attempt_alone(&plugin, one, &turns).await;
+        }
+        while alone.join_next().await.is_some() {}
     }
 
-    /// Attempts deliveries side by side, each alone.
-    async fn attempt_each(&self, plugin: &Plugin, taken: Vec<Taken>, turns: &Turns) {
-        join_all(taken.into_iter().map(async |mut one| {
-            match self.attempt(plugin, one.delivery.clone(), one.version, turns).await {
-                Ok(()) => one.is_over(),
-                Err(error) => tracing::error!(%error, delivery = %one.delivery.id, "the delivery is left where it is"),
-            }
-        }))
-        .await;
+    async fn attempt_alone(&self, plugin: &Plugin, mut one: Taken, turns: &Turns) {
+        let spent = std::mem::take(&mut one.spent);
+        match self.attempt(plugin, one.delivery.clone(), one.version, turns, spent).await {
+            Ok(()) => one.is_over(),
+            Err(error) => tracing::error!(%error, delivery = %one.delivery.id, "the delivery is left where it is"),
+        }
     }
 
     /// Attempts the first of some deliveries as one, as many as fit together.
@@ -77,31 +70,28 @@ impl Context {
         let mut ready = Vec::with_capacity(taken.len());
         for one in taken {
             match self.ready(&one.delivery) {
-                Some((event, call)) => ready.push(Ready { taken: one, event, call, usage: Usage::default() }),
+                Some((event, call)) => ready.push(Ready { taken: one, event, call }),
                 None => left.alone.push(one),
             }
         }
         let mut turn = None;
-        let mut conflicts = 0;
-        loop {
-            // Others that are attempted beside these might wait for the turn, which would wait for them.
-            let beside = turn.is_none().then_some(turns);
-            let effects = self.handle_together(plugin, &mut ready, &mut left, beside).await;
+        while !ready.is_empty() {
+            let effects = self.handle_together(plugin, &mut ready, &mut left).await;
             if ready.is_empty() {
-                return left;
+                break;
             }
-            let conflicting = match self.acknowledge(plugin, &ready, effects, conflicts).await {
+            let conflicting = match self.acknowledge(plugin, &ready, effects).await {
                 Ok(()) => {
                     for one in &mut ready {
                         one.taken.is_over();
                         self.metrics.attempt(plugin.id(), Outcome::Acknowledged, started.elapsed());
                     }
-                    return left;
+                    break;
                 }
                 Err(CommitError::Conflict(expected)) => expected,
                 Err(_) => {
                     left.alone.extend(self::taken(ready));
-                    return left;
+                    break;
                 }
             };
             // Somebody else has dealt with a delivery: it is over, and the others are not to blame.
@@ -116,16 +106,17 @@ impl Context {
             if ready.len() < before {
                 continue;
             }
-            conflicts += 1;
-            for _ in &ready {
+            for one in &mut ready {
+                one.taken.spent.conflicts += 1;
                 self.metrics.attempt(plugin.id(), Outcome::Conflict, started.elapsed());
             }
             if turn.is_some() {
                 left.alone.extend(self::taken(ready));
-                return left;
+                break;
             }
             turn = Some(turns.conflicted.lock().await);
         }
+        left
     }
 
     /// What a delivery's handler is called with, unless the delivery is one that is not to be handled.
@@ -139,59 +130,36 @@ impl Context {
         Some((event, call))
     }
 
-    /// Handles deliveries one after the other, as long as each succeeds. Those that did stay in `ready`, and what they want is the answer. Where one takes
-    /// long, those after it are attempted `beside` it, if they may be.
-    async fn handle_together(
-        &self,
-        plugin: &Plugin,
-        ready: &mut Vec<Ready>,
-        left: &mut Left,
-        beside: Option<&Turns>,
-    ) -> Vec<Effects> {
+    /// Handles deliveries one after the other, as long as each succeeds. Those that did stay in `ready`, and what they want is the answer.
+    async fn handle_together(&self, plugin: &Plugin, ready: &mut Vec<Ready>, left: &mut Left) -> Vec<Effects> {
         let calls = ready.iter().map(|one| (one.call.clone(), self.span(plugin, &one.taken.delivery)));
-        let calls = Arc::new(Mutex::new(calls.collect::<VecDeque<_>>()));
-        let next = {
-            let (calls, bus) = (calls.clone(), self.bus.clone());
-            move || locked(&calls).pop_front().map(|(call, span)| (Call { now: bus.now(), ..call }, span))
-        };
-        let mut handling = pin!(plugin.observe_together(std::iter::from_fn(next)));
-        let handled = match beside {
-            None => handling.await,
-            Some(turns) => match timeout(PATIENCE, handling.as_mut()).await {
-                Ok(handled) => handled,
-                Err(_) => {
-                    let others = std::mem::take(&mut *locked(&calls)).len();
-                    let others = taken(ready.split_off(ready.len() - others));
-                    join(handling, self.attempt_each(plugin, others, turns)).await.0
-                }
-            },
-        };
-        let not_begun = locked(&calls).len();
-        left.rest = taken(ready.split_off(ready.len() - not_begun)).into_iter().chain(left.rest.drain(..)).collect();
+        let row = Row::new(calls);
+        let in_time = timeout(PATIENCE, plugin.observe_together(row.clone())).await.is_ok();
+        let (succeeded, not_begun) = row.end();
+        let rest = taken(ready.split_off(ready.len() - not_begun));
         // The first that did not succeed, unless its turn did not come.
-        left.alone.extend(taken(ready.split_off(handled.len())));
-        let note = |(one, (effects, usage)): (&mut Ready, (Effects, Usage))| {
-            one.usage.cpu += usage.cpu;
-            one.usage.memory = one.usage.memory.max(usage.memory);
+        let stopped = taken(ready.split_off(succeeded.len()));
+        let none_was_begun = ready.is_empty() && stopped.is_empty();
+        left.alone.extend(stopped);
+        if in_time && !none_was_begun {
+            left.rest = rest.into_iter().chain(left.rest.drain(..)).collect();
+        } else {
+            left.alone.extend(rest);
+        }
+        let note = |(one, (effects, usage)): (&mut Ready, _)| {
+            one.taken.spent.usage.add(usage);
             effects
         };
-        ready.iter_mut().zip(handled).map(note).collect()
+        ready.iter_mut().zip(succeeded).map(note).collect()
     }
 
     /// Commits what handlings want together with the acknowledgements of their deliveries.
-    async fn acknowledge(
-        &self,
-        plugin: &Plugin,
-        ready: &[Ready],
-        effects: Vec<Effects>,
-        conflicts: u32,
-    ) -> Result<(), CommitError> {
-        let now = self.bus.now();
+    async fn acknowledge(&self, plugin: &Plugin, ready: &[Ready], effects: Vec<Effects>) -> Result<(), CommitError> {
         let mut all = Change::default();
         for (one, effects) in ready.iter().zip(effects) {
-            let Taken { delivery, version, .. } = &one.taken;
-            let receipt = self.receipt(plugin, delivery, conflicts).with(one.usage.clone());
-            let change = acknowledging(effects, delivery, *version, receipt, &one.event.handled_by(plugin.id()), now);
+            let Taken { delivery, version, spent, .. } = &one.taken;
+            let receipt = self.receipt(plugin, delivery, spent.conflicts).with(spent.usage.clone());
+            let change = acknowledging(effects, delivery, *version, receipt, &one.event.handled_by(plugin.id()));
             all.expects.extend(change.expects);
             all.writes.extend(change.writes);
             all.metrics.extend(change.metrics);
@@ -203,8 +171,4 @@ impl Context {
 
 fn taken(ready: Vec<Ready>) -> Vec<Taken> {
     ready.into_iter().map(|one| one.taken).collect()
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

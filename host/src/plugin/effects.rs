@@ -28,7 +28,7 @@ pub const MAX_READS: usize = 10_000;
 const NEVER: Version = Version::MAX;
 
 /// The effects of a call, buffered.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Effects {
     /// The keys that were read, with the versions they had.
     keys_read: BTreeMap<Key, Version>,
@@ -136,6 +136,11 @@ impl Effects {
     /// Remembers that `bucket` had `version`.
     pub(super) fn read_bucket(&mut self, bucket: Bucket, version: Version) {
         self.buckets_read.entry(bucket).or_insert(version);
+    }
+
+    /// Whether a key was read.
+    pub(super) fn has_read_kv(&self, bucket: &str, key: &str) -> bool {
+        self.keys_read.contains_key(&Key::Kv { bucket: bucket.to_owned(), key: key.to_owned() })
     }
 
     /// The keys with a prefix that were read and were there.
@@ -249,6 +254,16 @@ impl Effects {
     /// How many operations all of it comes to.
     pub(super) fn operations(&self) -> usize {
         self.operations
+    }
+
+    /// How many bytes all of it comes to.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// How many events are emitted.
+    pub(super) fn events(&self) -> usize {
+        self.events.len()
     }
 
     fn spend(&mut self, operations: usize, bytes: usize) -> Result<(), Error> {

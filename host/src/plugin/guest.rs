@@ -66,7 +66,7 @@ pub(super) struct Current {
     /// What it wants so far.
     pub(super) effects: Effects,
     /// What the calls before it want, which is to be committed together with that: for this call it is as if it were already.
-    pub(super) earlier: Vec<Effects>,
+    pub(super) earlier: Vec<Arc<Effects>>,
     /// Whether it wants something that cannot be told while what is earlier is not committed.
     pub(super) must_wait: bool,
     /// What became of its requests so far.
@@ -76,7 +76,7 @@ pub(super) struct Current {
 impl Current {
     /// What this call, or one before it, has made of a key: nothing, deleted it, or set it.
     pub(super) fn own_kv(&self, bucket: &str, key: &str) -> Option<&Option<Bytes>> {
-        std::iter::once(&self.effects).chain(self.earlier.iter().rev()).find_map(|effects| effects.own_kv(bucket, key))
+        self.newest_first().find_map(|effects| effects.own_kv(bucket, key))
     }
 
     /// The keys of a bucket with a prefix that this call, or one before it, has set or deleted, from `first` on.
@@ -86,15 +86,20 @@ impl Current {
         prefix: &str,
         first: &Bound<String>,
     ) -> BTreeMap<String, Option<Bytes>> {
-        let all = self.earlier.iter().chain([&self.effects]);
+        let all = self.earlier.iter().map(Arc::as_ref).chain([&self.effects]);
         let own = all.flat_map(|effects| effects.own_kv_from(bucket, first.clone()));
         own.filter(|(key, _)| key.starts_with(prefix)).map(|(key, value)| (key.to_owned(), value.clone())).collect()
     }
 
-    /// A key with a prefix that a call before this one has read, and none has changed.
+    /// A key with a prefix that calls before this one have read, but not this one, and none has changed.
     pub(super) fn known_kv(&self, bucket: &str, prefix: &str) -> Option<String> {
         let known = self.earlier.iter().flat_map(|effects| effects.kv_read_from(bucket, prefix));
-        known.filter(|key| self.own_kv(bucket, key).is_none()).map(str::to_owned).next()
+        let is_new = |key: &&str| !self.effects.has_read_kv(bucket, key) && self.own_kv(bucket, key).is_none();
+        known.filter(is_new).map(str::to_owned).next()
+    }
+
+    fn newest_first(&self) -> impl Iterator<Item = &Effects> {
+        std::iter::once(&self.effects).chain(self.earlier.iter().rev().map(Arc::as_ref))
     }
 
     /// What the calls before this one have made of a trial.
@@ -103,8 +108,8 @@ impl Current {
     }
 
     /// Ends the call, unless nothing that is earlier is in its way: then it begins again when that is committed.
-    pub(super) fn wait_if(&mut self, in_the_way: impl FnMut(&Effects) -> bool) -> Result<(), Error> {
-        if !self.earlier.iter().any(in_the_way) {
+    pub(super) fn wait_if(&mut self, in_the_way: impl Fn(&Effects) -> bool) -> Result<(), Error> {
+        if !self.earlier.iter().any(|effects| in_the_way(effects)) {
             return Ok(());
         }
         self.must_wait = true;

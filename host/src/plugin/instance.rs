@@ -77,7 +77,7 @@ impl Instance {
     pub(super) async fn handle(
         &mut self,
         call: Call,
-        earlier: &mut Vec<Effects>,
+        earlier: Vec<Arc<Effects>>,
         requests: Requests,
         runtime: &Runtime,
     ) -> Result<Effects, CallError> {
@@ -86,25 +86,19 @@ impl Instance {
         let event = wit_event(&call);
         let delivery = wit_delivery(&call, &self.store.data().plugin);
         self.store.data().output.begin_call();
-        let before = std::mem::take(earlier);
-        let current = Current { call, effects: Effects::default(), earlier: before, must_wait: false, requests };
+        let current = Current { call, effects: Effects::default(), earlier, must_wait: false, requests };
         self.store.data_mut().begin_call(current);
         self.store.set_epoch_deadline(1);
         let answer = self.exports.trialbridge_plugin_handler().call_handle(&mut self.store, &event, &delivery).await;
         self.store.data().output.end_call();
-        let Some(current) = self.store.data_mut().current.take() else {
-            return Err(CallError::Trap("the call has no end".to_owned()));
-        };
-        *earlier = current.earlier;
-        if current.must_wait {
-            return Err(CallError::Retry("something earlier is not committed".to_owned()));
-        }
-        let effects = current.effects;
+        let current = self.store.data_mut().current.take();
+        let (effects, must_wait) = current.map(|current| (current.effects, current.must_wait)).unwrap_or_default();
         let shown = |reason: String| self.store.data().egress.redactor.text(&reason).into_owned();
         if !matches!(answer, Ok(Ok(()))) {
             self.touched = effects.touched();
         }
         match answer {
+            Ok(_) if must_wait => Err(CallError::Retry("something earlier is not committed".to_owned())),
             Ok(Ok(())) => Ok(effects),
             Ok(Err(Failure::Retry(reason))) => Err(CallError::Retry(shown(reason))),
             Ok(Err(Failure::RetryAfter((millis, reason)))) => {

@@ -62,6 +62,7 @@ pub use self::effects::Effects;
 pub use self::egress::{Resolver, SystemResolver};
 pub use self::registry::{Registry, State, Status};
 pub use self::runtime::{Options, Runtime};
+pub use self::together::Row;
 pub use self::usage::{Ran, Sent, Touched, Usage};
 
 use self::egress::{Egress, Requests};
@@ -225,7 +226,7 @@ impl Plugin {
         let handling = {
             let (runtime, requests) = (self.runtime.clone(), requests.clone());
             async move {
-                let outcome = instance.handle(call, &mut Vec::new(), requests, &runtime).await;
+                let outcome = instance.handle(call, Vec::new(), requests, &runtime).await;
                 // Who waits for the disk longer than the call may last keeps the place of a handler until then.
                 (instance, outcome, slot)
             }

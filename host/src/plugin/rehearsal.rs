@@ -40,8 +40,7 @@ impl Plugin {
         instance.answer_with(recorded);
         let limit = self.settings.limits.time;
         let started = Instant::now();
-        let mut earlier = Vec::new();
-        let handling = instance.handle(call, &mut earlier, Requests::default(), &self.runtime);
+        let handling = instance.handle(call, Vec::new(), Requests::default(), &self.runtime);
         let outcome = match tokio::time::timeout(limit, handling).await {
             Ok(outcome) => outcome,
             Err(_) => Err(CallError::TimedOut(limit)),

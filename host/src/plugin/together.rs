@@ -2,8 +2,9 @@
 //!
 //! It is worth it where the handling of an event takes less than its commit does.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout_at;
@@ -14,6 +15,7 @@ use super::long_calls::{Clock, Meter};
 use super::runtime::SLICE;
 use super::{Call, CallError, Effects, MAX_USES, Plugin, Usage, blocking};
 use crate::config::Isolation;
+use crate::storage::commit;
 
 /// How many events are handled as one at most.
 const MAX_CALLS: usize = 32;
@@ -24,9 +26,13 @@ const EXPECTED_TIME: Duration = Duration::from_millis(8);
 /// For how long calls are made before the others are left to the next time, and so to the next commit.
 const MAX_TIME: Duration = Duration::from_millis(2);
 
-/// How many operations they want before that, with two for the acknowledgement of each. A commit has room for 256, and the last call may want more than the
-/// others.
-const MAX_OPERATIONS: usize = 160;
+/// What they may want before that.
+const ENOUGH_OPERATIONS: usize = 160;
+const ENOUGH_BYTES: usize = 1 << 20;
+
+/// The operations of an acknowledgement, and how many deliveries an event is expected to become.
+const ACKNOWLEDGEMENT: usize = 2;
+const DELIVERIES: usize = 4;
 
 /// How long a plugin's calls take on average, of which the latest count most.
 #[derive(Clone, Debug, Default)]
@@ -57,72 +63,117 @@ impl Plugin {
         if sends || self.settings.isolation == Isolation::PerEvent { 1 } else { self.pace.fits_into(EXPECTED_TIME) }
     }
 
-    /// Runs the handler on events, one after the other, each as if what those before it want were committed. Ends after one that does not succeed, or
-    /// when they have taken long enough or want enough. What they want is to be committed together or not at all, so the answer has those that
-    /// succeeded: none if all of them together took too long.
-    pub async fn observe_together(
-        &self,
-        calls: impl Iterator<Item = (Call, Span)> + Send + 'static,
-    ) -> Vec<(Effects, Usage)> {
-        let Ok(slot) = self.slots.clone().acquire_owned().await else { return Vec::new() };
+    /// Makes the calls of a row, one after the other, each as if what those before it want were committed. Ends with the first that does not succeed, or when
+    /// they have taken long enough or want enough; and it can be dropped at any time. What succeeded is in the row.
+    pub async fn observe_together(&self, row: Arc<Row>) {
+        let Ok(slot) = self.slots.clone().acquire_owned().await else { return };
         let deadline = self.deadline();
         let instance = match self.idle.take() {
             Some(instance) => Ok(instance),
             None => self.instantiate(deadline).await,
         };
-        // The first of them meets the same when it is handled alone, and tells of it.
-        let Ok(mut instance) = instance else { return Vec::new() };
+        // Whoever is handled alone meets the same, and tells of it.
+        let Ok(mut instance) = instance else { return };
         let (runtime, clock, long, turns) = (self.runtime.clone(), self.clock(), self.long.clone(), self.turns.clone());
-        let pace = self.pace.clone();
-        let time = self.settings.limits.time;
+        let (pace, time) = (self.pace.clone(), self.settings.limits.time);
         let handling = async move {
-            let (mut earlier, mut usages, mut reusable) = (Vec::new(), Vec::new(), true);
-            let (started, mut operations) = (Instant::now(), 0);
-            for (call, span) in calls {
+            let started = Instant::now();
+            let mut reusable = true;
+            while let Some((call, span, earlier)) = row.next() {
                 let (requests, meter) = (Requests::within(deadline, time), Meter::new(&long, clock));
                 let one = {
                     let runtime = runtime.clone();
+                    let call = Call { now: runtime.clock.now(), ..call };
                     async move {
-                        let outcome = instance.handle(call, &mut earlier, requests, &runtime).await;
-                        (instance, earlier, outcome)
+                        let outcome = instance.handle(call, earlier, requests, &runtime).await;
+                        (instance, outcome)
                     }
                 };
                 let one = one.instrument(span);
                 let begun = Instant::now();
                 let outcome;
-                (instance, earlier, outcome) = match clock {
+                (instance, outcome) = match clock {
                     Clock::Processor => runtime.long_calls.run_in_place(one, SLICE, &meter, turns.clone()).await,
                     Clock::Wall => runtime.long_calls.run(one, SLICE, &meter).await,
                 };
                 pace.note(begun.elapsed());
-                let effects: Effects = match outcome {
-                    Ok(effects) => effects,
-                    Err(error) => {
-                        reusable = !matches!(error, CallError::Trap(_));
-                        break;
-                    }
-                };
-                operations += effects.operations() + 2;
-                earlier.push(effects);
                 let memory = instance.memory().load(Ordering::Relaxed);
-                usages.push(Usage { cpu: meter.computed(), memory, ..Usage::default() });
-                let enough = operations >= MAX_OPERATIONS || started.elapsed() >= MAX_TIME;
-                if enough || instance.uses() >= MAX_USES {
+                let usage = Usage { cpu: meter.computed(), memory, ..Usage::default() };
+                reusable = !matches!(outcome, Err(CallError::Trap(_)));
+                let has_room = outcome.is_ok_and(|effects| row.succeed(effects, usage));
+                if !has_room || started.elapsed() >= MAX_TIME || instance.uses() >= MAX_USES {
                     break;
                 }
             }
-            (instance, reusable, earlier, usages, slot)
+            (instance, reusable, slot)
         };
         let handled = if self.uses_files() {
             timeout_at(deadline, blocking::run(handling)).await
         } else {
             timeout_at(deadline, handling).await
         };
-        let Ok((instance, reusable, effects, usages, _slot)) = handled else { return Vec::new() };
-        if reusable {
+        if let Ok((instance, true, _slot)) = handled {
             self.keep(instance);
         }
-        effects.into_iter().zip(usages).collect()
+    }
+}
+
+/// Calls that are made one after the other, and what has come of them so far.
+pub struct Row(Mutex<State>);
+
+/// The state of a [`Row`].
+#[derive(Default)]
+struct State {
+    /// Those that are not begun.
+    waiting: VecDeque<(Call, Span)>,
+    /// What those want that have succeeded, which are the first.
+    succeeded: Vec<(Arc<Effects>, Usage)>,
+    /// How many operations that comes to, with those of the acknowledgements.
+    operations: usize,
+    /// How many bytes it comes to.
+    bytes: usize,
+    /// Whether nobody waits for more.
+    is_over: bool,
+}
+
+impl Row {
+    /// Calls to be made in this order, each with what is logged of it.
+    pub fn new(calls: impl Iterator<Item = (Call, Span)>) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(State { waiting: calls.collect(), ..State::default() })))
+    }
+
+    /// Ends it: what those want that have succeeded and what they took, in order, and how many calls were not begun. The one in between, if there is
+    /// one, failed or is not over.
+    pub fn end(&self) -> (Vec<(Effects, Usage)>, usize) {
+        let mut state = self.locked();
+        state.is_over = true;
+        let not_begun = std::mem::take(&mut state.waiting).len();
+        let succeeded = std::mem::take(&mut state.succeeded).into_iter();
+        (succeeded.map(|(effects, usage)| (Arc::unwrap_or_clone(effects), usage)).collect(), not_begun)
+    }
+
+    /// Begins the next call; with what those before it want.
+    fn next(&self) -> Option<(Call, Span, Vec<Arc<Effects>>)> {
+        let mut state = self.locked();
+        let (call, span) = state.waiting.pop_front()?;
+        Some((call, span, state.succeeded.iter().map(|(effects, _)| effects.clone()).collect()))
+    }
+
+    /// Notes that the call that was begun last has succeeded, unless what it wants does not fit into the same commit. True if there is room for another.
+    fn succeed(&self, effects: Effects, usage: Usage) -> bool {
+        let mut state = self.locked();
+        let operations = state.operations + effects.operations() + ACKNOWLEDGEMENT + effects.events() * DELIVERIES;
+        if state.is_over || (operations > commit::MAX_OPERATIONS && !state.succeeded.is_empty()) {
+            return false;
+        }
+        state.operations = operations;
+        state.bytes += effects.bytes();
+        state.succeeded.push((Arc::new(effects), usage));
+        state.operations < ENOUGH_OPERATIONS && state.bytes < ENOUGH_BYTES
+    }
+
+    fn locked(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -22,6 +22,17 @@ pub struct Usage {
     pub commands: Vec<Ran>,
 }
 
+impl Usage {
+    /// Adds what another call took.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.touched = other.touched;
+        self.cpu += other.cpu;
+        self.memory = self.memory.max(other.memory);
+        self.requests.extend(other.requests);
+        self.commands.extend(other.commands);
+    }
+}
+
 /// What became of a request, without anything secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

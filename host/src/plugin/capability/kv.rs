@@ -70,6 +70,20 @@ impl Host for Guest {
 #[derive(Debug, Default)]
 pub(in crate::plugin) struct Choices(Mutex<HashMap<(String, String), String>>);
 
+impl Choices {
+    fn last(&self, kind: &(String, String)) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(kind).cloned()
+    }
+
+    fn note(&self, kind: (String, String), chosen: String) {
+        let mut choices = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if choices.len() >= MAX_REMEMBERED_CHOICES {
+            choices.clear();
+        }
+        choices.insert(kind, chosen);
+    }
+}
+
 /// An entry as a call sees it.
 struct Found {
     key: String,
@@ -159,10 +173,9 @@ impl Guest {
         }
         let whole = Bucket::Kv(bucket.to_owned());
         let version = self.storage.bucket_version(&whole);
-        let choices = self.choices.clone();
-        let mut last = choices.0.lock().unwrap_or_else(PoisonError::into_inner);
         let kind = (bucket.to_owned(), prefix.to_owned());
-        let mut found = self.kv_found(bucket, prefix, last.get(&kind).cloned(), 1)?;
+        let last = self.choices.last(&kind);
+        let mut found = self.kv_found(bucket, prefix, last, 1)?;
         if found.is_empty() {
             found = self.kv_found(bucket, prefix, None, 1)?;
         }
@@ -172,10 +185,7 @@ impl Guest {
             return Ok(None);
         };
         entry.note(bucket, effects)?;
-        if last.len() >= MAX_REMEMBERED_CHOICES {
-            last.clear();
-        }
-        last.insert(kind, entry.key.clone());
+        self.choices.note(kind, entry.key.clone());
         Ok(Some((entry.key, entry.value)))
     }
 
