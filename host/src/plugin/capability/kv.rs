@@ -169,6 +169,7 @@ impl Guest {
         if let Some(key) = self.current()?.known_kv(bucket, prefix)
             && let Some(value) = self.kv_get(bucket.to_owned(), key.clone())?
         {
+            self.choices.note((bucket.to_owned(), prefix.to_owned()), key.clone());
             return Ok(Some((key, value.into())));
         }
         let whole = Bucket::Kv(bucket.to_owned());
