@@ -1,7 +1,7 @@
 //! Everything that waits for its time, in one queue by due time: expiries, delayed events, retries, schedules.
 //!
 //! A timer is removed by the commit that does what it is for, so it fires once, whatever crashes. The task sleeps until the
-//! earliest timer is due, or a timer is put.
+//! earliest timer is due, or one is put that is due before it.
 
 use std::sync::Arc;
 use std::time::Duration;
