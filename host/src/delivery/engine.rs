@@ -171,15 +171,17 @@ impl Engine {
             let concurrency = plugin.settings().concurrency as usize;
             let together = plugin.together();
             // Where several are attempted together, so many more.
-            let room = (concurrency * IN_HAND + together - 1).saturating_sub(lane.in_hand.len());
+            let mut room = (concurrency * IN_HAND + together - 1).saturating_sub(lane.in_hand.len());
             if lane.exhausted || room == 0 {
                 continue;
             }
-            if together > 1
-                && let Some(until) = lane.lingers(concurrency, now)
-            {
-                next = [next, until].into_iter().flatten().min();
-                continue;
+            if together > 1 {
+                if let Some(until) = lane.lingers(concurrency, now) {
+                    next = [next, until].into_iter().flatten().min();
+                    continue;
+                }
+                // No more tasks than handlers: those of a plugin with one handler would get into each other's way.
+                room = room.min(concurrency * together);
             }
             match lane.take(name, room, storage) {
                 Ok(ready) => {
