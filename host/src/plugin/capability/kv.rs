@@ -22,6 +22,9 @@ const MAX_VALUE: usize = 256 * 1024;
 /// The most bytes in one list.
 const MAX_LIST: usize = 1 << 20;
 
+/// Among how many entries after the last choice `any` chooses.
+const CANDIDATES: usize = 8;
+
 /// Of how many kinds of choices it is remembered what was chosen last. When there are more, all are forgotten.
 const MAX_REMEMBERED_CHOICES: usize = 1024;
 
@@ -66,7 +69,7 @@ impl Host for Guest {
     }
 }
 
-/// What `any` has chosen last, by bucket and prefix. The next choice is what follows it, so that handlers that run side by side choose differently.
+/// What `any` has chosen last, by bucket and prefix. The next choice is one of those that follow, so that handlers that run side by side choose differently.
 #[derive(Debug, Default)]
 pub(in crate::plugin) struct Choices(Mutex<HashMap<(String, String), String>>);
 
@@ -176,15 +179,22 @@ impl Guest {
         let version = self.storage.bucket_version(&whole);
         let kind = (bucket.to_owned(), prefix.to_owned());
         let last = self.choices.last(&kind);
-        let mut found = self.kv_found(bucket, prefix, last, 1)?;
-        if found.is_empty() {
-            found = self.kv_found(bucket, prefix, None, 1)?;
+        let mut candidates = self.kv_found(bucket, prefix, last, CANDIDATES)?;
+        if candidates.is_empty() {
+            candidates = self.kv_found(bucket, prefix, None, CANDIDATES)?;
         }
         let effects = &mut self.current()?.effects;
-        let Some(entry) = found.pop() else {
+        // Who asks again wants another one.
+        let is_new = |entry: &Found| !effects.has_read_kv(bucket, &entry.key);
+        if candidates.iter().any(is_new) {
+            candidates.retain(is_new);
+        }
+        if candidates.is_empty() {
             effects.read_bucket(whole, version);
             return Ok(None);
-        };
+        }
+        // Whoever takes entries and whoever only looks whether there are any must not go round in step.
+        let entry = candidates.swap_remove(rand::random_range(..candidates.len()));
         entry.note(bucket, effects)?;
         self.choices.note(kind, entry.key.clone());
         Ok(Some((entry.key, entry.value)))
