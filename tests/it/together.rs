@@ -114,15 +114,24 @@ async fn those_that_find_no_instance_fail_each_for_itself() {
 #[tokio::test]
 async fn the_hosts_choice_is_not_always_what_was_chosen_before() {
     let world = World::new(RULES, &[("misbehave", &guest("misbehave"))]).await;
-    let transact = |steps: Value| json!({ "do": "transact", "steps": steps });
+    let transact = |steps: Value| json!({ "do": "transact", "id": "it", "steps": steps });
     world.publish_together("test", &[transact(json!([["set", "a1"], ["set", "a2"]]))]).await;
     world.settle().await;
-    let steps = [json!([["get", "a1"]]), json!([["any", "a"], ["any", "a"]])];
-    world.publish_together("test", &steps.map(transact)).await;
-    world.settle().await;
-    let transacted = of_type(&world.journal(), "Transacted");
-    let [first, second] = [0, 1].map(|step| transacted[2]["told"][step][1][0].as_str().unwrap());
-    assert_eq!((first, second), ("a1", "a2"), "the commit depends on the first anyway");
+    for _ in 0..100 {
+        let steps = [json!([["get", "a1"]]), json!([["any", "a"], ["any", "a"]])];
+        let event = world.publish_together("test", &steps.map(transact)).await;
+        world.settle().await;
+        let transacted = of_type(&world.journal(), "Transacted");
+        let asked = transacted.iter().rfind(|told| told["told"][0][0][0] == "any").unwrap();
+        let [first, second] = [0, 1].map(|step| asked["told"][step][1][0].as_str().unwrap());
+        assert_ne!(first, second);
+        // On a machine that is busy they may not fit into one, and then the first may be either.
+        if receipt(&world, event).0 == receipt(&world, event + 1).0 {
+            assert_eq!((first, second), ("a1", "a2"), "the commit depends on the first anyway");
+            return;
+        }
+    }
+    panic!("they were never committed as one");
 }
 
 #[tokio::test]
