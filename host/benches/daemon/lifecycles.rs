@@ -16,7 +16,7 @@ use trialbridge::trials::Request;
 
 use crate::support::{Row, drained, repository, shipped};
 
-/// How many trials live. Enough that, but for the first and the last second, some are requested and assigned while others expire.
+/// How many trials live. Enough that, but for the first and the last two seconds, some are requested and assigned while others expire.
 const TRIALS: usize = 6_000;
 
 /// How many wait to be assigned at one time, and how many stacks are warm.
@@ -66,10 +66,10 @@ async fn live(stacks: Option<&Path>) -> Vec<Row> {
     });
     let mut assigned = 0;
     let lives = journal.follow(|counts| {
-        let now = counts.get("TrialAssigned").copied().unwrap_or_default();
+        let of = |detail_type| counts.get(detail_type).copied().unwrap_or_default();
+        let now = of("TrialAssigned");
         free.add_permits(now - assigned);
         assigned = now;
-        let of = |detail_type| counts.get(detail_type).copied().unwrap_or_default();
         of("TrialExpired") == TRIALS && of("StackDeleted") >= of("StackReserved")
     });
     futures_util::future::join(requests, lives).await;

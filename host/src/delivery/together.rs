@@ -13,7 +13,6 @@ use super::attempt::{Context, Turns, acknowledging};
 use super::engine::Taken;
 use super::record::Delivery;
 use crate::bus::Change;
-use crate::event::Recorded;
 use crate::plugin::{Call, Effects, Plugin, Row};
 use crate::storage::{CommitError, Expect};
 use crate::telemetry::Outcome;
@@ -24,7 +23,6 @@ const PATIENCE: Duration = Duration::from_millis(10);
 /// A delivery with what its handler is called with.
 struct Ready {
     taken: Taken,
-    event: Arc<Recorded>,
     call: Call,
 }
 
@@ -70,7 +68,7 @@ impl Context {
         let mut ready = Vec::with_capacity(taken.len());
         for one in taken {
             match self.ready(&one.delivery) {
-                Some((event, call)) => ready.push(Ready { taken: one, event, call }),
+                Some(call) => ready.push(Ready { taken: one, call }),
                 None => left.alone.push(one),
             }
         }
@@ -120,14 +118,13 @@ impl Context {
     }
 
     /// What a delivery's handler is called with, unless the delivery is one that is not to be handled.
-    fn ready(&self, delivery: &Delivery) -> Option<(Arc<Recorded>, Call)> {
+    fn ready(&self, delivery: &Delivery) -> Option<Call> {
         let event = Arc::new(self.event(delivery).ok()?);
         if self.beyond_limit(delivery, &event).ok()?.is_some() {
             return None;
         }
         let input = self.input(delivery, &event).ok()?;
-        let call = self.call_of(delivery, &event, input);
-        Some((event, call))
+        Some(self.call_of(delivery, &event, input))
     }
 
     /// Handles deliveries one after the other, as long as each succeeds. Those that did stay in `ready`, and what they want is the answer.
@@ -136,12 +133,11 @@ impl Context {
         let row = Row::new(calls);
         let in_time = timeout(PATIENCE, plugin.observe_together(row.clone())).await.is_ok();
         let (succeeded, not_begun) = row.end();
-        let rest = taken(ready.split_off(ready.len() - not_begun));
+        let begun = ready.len() - not_begun;
+        let rest = taken(ready.split_off(begun));
         // The first that did not succeed, unless its turn did not come.
-        let stopped = taken(ready.split_off(succeeded.len()));
-        let none_was_begun = ready.is_empty() && stopped.is_empty();
-        left.alone.extend(stopped);
-        if in_time && !none_was_begun {
+        left.alone.extend(taken(ready.split_off(succeeded.len())));
+        if in_time && begun > 0 {
             left.rest = rest.into_iter().chain(left.rest.drain(..)).collect();
         } else {
             left.alone.extend(rest);
@@ -159,7 +155,7 @@ impl Context {
         for (one, effects) in ready.iter().zip(effects) {
             let Taken { delivery, version, spent, .. } = &one.taken;
             let receipt = self.receipt(plugin, delivery, spent.conflicts).with(spent.usage.clone());
-            let change = acknowledging(effects, delivery, *version, receipt, &one.event.handled_by(plugin.id()));
+            let change = acknowledging(effects, delivery, *version, receipt, &one.call.event.handled_by(plugin.id()));
             all.expects.extend(change.expects);
             all.writes.extend(change.writes);
             all.metrics.extend(change.metrics);

@@ -163,17 +163,17 @@ impl Effects {
         self.kv.get(&(bucket.to_owned(), key.to_owned()))
     }
 
-    /// The keys of a bucket that this call has set or deleted, from `first` on.
+    /// The keys of a bucket with a prefix that this call has set or deleted, from `first` on, which is none before the prefix.
     pub(super) fn own_kv_from<'a>(
         &'a self,
-        bucket: &str,
+        bucket: &'a str,
+        prefix: &'a str,
         first: Bound<String>,
-    ) -> impl Iterator<Item = (&'a str, &'a Option<Bytes>)> + use<'a> {
-        let bucket = bucket.to_owned();
-        let bound = first.map(|key| (bucket.clone(), key));
+    ) -> impl Iterator<Item = (&'a str, &'a Option<Bytes>)> {
+        let bound = first.map(|key| (bucket.to_owned(), key));
         self.kv
             .range((bound, Bound::Unbounded))
-            .take_while(move |((name, _), _)| *name == bucket)
+            .take_while(move |((name, key), _)| name == bucket && key.starts_with(prefix))
             .map(|((_, key), value)| (key.as_str(), value))
     }
 

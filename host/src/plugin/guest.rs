@@ -87,8 +87,8 @@ impl Current {
         first: &Bound<String>,
     ) -> BTreeMap<String, Option<Bytes>> {
         let all = self.earlier.iter().map(Arc::as_ref).chain([&self.effects]);
-        let own = all.flat_map(|effects| effects.own_kv_from(bucket, first.clone()));
-        own.filter(|(key, _)| key.starts_with(prefix)).map(|(key, value)| (key.to_owned(), value.clone())).collect()
+        let own = all.flat_map(|effects| effects.own_kv_from(bucket, prefix, first.clone()));
+        own.map(|(key, value)| (key.to_owned(), value.clone())).collect()
     }
 
     /// A key with a prefix that calls before this one have read, but not this one, and none has changed.

@@ -94,9 +94,7 @@ impl Instance {
         let current = self.store.data_mut().current.take();
         let (effects, must_wait) = current.map(|current| (current.effects, current.must_wait)).unwrap_or_default();
         let shown = |reason: String| self.store.data().egress.redactor.text(&reason).into_owned();
-        if !matches!(answer, Ok(Ok(()))) {
-            self.touched = effects.touched();
-        }
+        self.touched = if matches!(answer, Ok(Ok(()))) { Touched::default() } else { effects.touched() };
         match answer {
             Ok(_) if must_wait => Err(CallError::Retry("something earlier is not committed".to_owned())),
             Ok(Ok(())) => Ok(effects),

@@ -79,9 +79,20 @@ impl LongCalls {
         self.calls.load(Ordering::Relaxed) > 0
     }
 
-    /// Runs a call that yields now and then. Once it has computed for a `slice`, it goes on in one of the threads for long calls. The next call of the
+    /// Runs a call that yields now and then: in place if it may block its thread, which its meter tells.
+    pub(super) async fn run<F>(&self, call: F, slice: Duration, meter: &Meter, turns: &Arc<Semaphore>) -> F::Output
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        match meter.clock {
+            Clock::Wall => self.run_anywhere(call, slice, meter).await,
+            Clock::Processor => self.run_in_place(call, slice, meter, turns.clone()).await,
+        }
+    }
+
+    /// Runs a call that never blocks its thread. Once it has computed for a `slice`, it goes on in one of the threads for long calls. The next call of the
     /// plugin begins there, until one is short again.
-    pub(super) async fn run<F>(&self, call: F, slice: Duration, meter: &Meter) -> F::Output
+    async fn run_anywhere<F>(&self, call: F, slice: Duration, meter: &Meter) -> F::Output
     where
         F: Future<Output: Send> + Send + 'static,
     {
@@ -110,7 +121,7 @@ impl LongCalls {
 
     /// Runs a call that may block its thread, which it does not leave: no long call of another plugin is to wait for its disk. Once it has computed for a
     /// `slice`, it goes on only while it has one of the `turns`, which the plugin's calls share.
-    pub(super) async fn run_in_place<F: Future>(
+    async fn run_in_place<F: Future>(
         &self,
         call: F,
         slice: Duration,
@@ -248,7 +259,7 @@ mod tests {
         let (calls, long) = (LongCalls::new().expect("threads"), Arc::new(AtomicBool::new(false)));
         let run = async |slices| {
             let meter = Meter::new(&long, Clock::Wall);
-            let at = calls.run(compute(slices), SLICE, &meter).await;
+            let at = calls.run_anywhere(compute(slices), SLICE, &meter).await;
             (at.as_deref() == Some("long-calls"), meter.computed() >= SLICE * slices as u32)
         };
         assert_eq!(run(0).await, (false, true));
@@ -259,7 +270,7 @@ mod tests {
 
         // One that is stopped is remembered.
         let meter = Meter::new(&long, Clock::Wall);
-        let endless = calls.run(compute(usize::MAX), SLICE, &meter);
+        let endless = calls.run_anywhere(compute(usize::MAX), SLICE, &meter);
         tokio::time::timeout(SLICE * 20, endless).await.expect_err("its time is over");
         assert!(long.load(Ordering::Relaxed));
     }

@@ -217,10 +217,7 @@ impl Plugin {
         let slot = self.slots.clone().acquire_owned().await;
         let slot = slot.map_err(|_| CallError::Instantiate("the plugin is gone".to_owned()))?;
         let deadline = self.deadline();
-        let mut instance = match self.idle.take() {
-            Some(instance) => instance,
-            None => self.instantiate(deadline).await?,
-        };
+        let mut instance = self.instance(deadline).await?;
         let requests = Requests::within(deadline, self.settings.limits.time);
         let (meter, memory) = (Meter::new(&self.long, self.clock()), instance.memory());
         let handling = {
@@ -234,10 +231,13 @@ impl Plugin {
         let started = Instant::now();
         let handled = self.run(handling, deadline, &meter).await;
         self.pace.note(started.elapsed());
-        usage.cpu += meter.computed();
-        usage.memory = usage.memory.max(memory.load(Ordering::Relaxed));
-        usage.requests.extend(requests.take());
-        usage.commands.extend(requests.take_commands());
+        usage.add(Usage {
+            touched: Touched::default(),
+            cpu: meter.computed(),
+            memory: memory.load(Ordering::Relaxed),
+            requests: requests.take(),
+            commands: requests.take_commands(),
+        });
         let (mut instance, outcome, _slot) = handled?;
         usage.touched = instance.take_touched();
         if !matches!(outcome, Err(CallError::Trap(_))) {
@@ -289,6 +289,14 @@ impl Plugin {
         }
     }
 
+    /// An instance that waits for a call, or a new one.
+    async fn instance(&self, deadline: Deadline) -> Result<Instance, CallError> {
+        match self.idle.take() {
+            Some(instance) => Ok(instance),
+            None => self.instantiate(deadline).await,
+        }
+    }
+
     /// Makes an instance, which begins with whatever the guest does at its start.
     async fn instantiate(&self, deadline: Deadline) -> Result<Instance, CallError> {
         let (id, compiled, settings) = (self.id.clone(), self.compiled.clone(), self.settings.clone());
@@ -303,12 +311,20 @@ impl Plugin {
     where
         F: Future<Output: Send> + Send + 'static,
     {
+        let (runtime, meter, turns) = (self.runtime.clone(), meter.clone(), self.turns.clone());
+        let running = async move { runtime.long_calls.run(guest, SLICE, &meter, &turns).await };
+        self.wait(running, deadline).await
+    }
+
+    /// Waits for what guests do until their time is over, in a thread that they may block if they use files.
+    async fn wait<F>(&self, guests: F, deadline: Deadline) -> Result<F::Output, CallError>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
         let ran = if self.uses_files() {
-            let (runtime, meter, turns) = (self.runtime.clone(), meter.clone(), self.turns.clone());
-            let running = async move { runtime.long_calls.run_in_place(guest, SLICE, &meter, turns).await };
-            timeout_at(deadline, blocking::run(running)).await
+            timeout_at(deadline, blocking::run(guests)).await
         } else {
-            timeout_at(deadline, self.runtime.long_calls.run(guest, SLICE, meter)).await
+            timeout_at(deadline, guests).await
         };
         ran.map_err(|_| CallError::TimedOut(self.settings.limits.time))
     }

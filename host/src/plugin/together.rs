@@ -7,13 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::time::timeout_at;
 use tracing::{Instrument, Span};
 
 use super::egress::Requests;
-use super::long_calls::{Clock, Meter};
+use super::long_calls::Meter;
 use super::runtime::SLICE;
-use super::{Call, CallError, Effects, MAX_USES, Plugin, Usage, blocking};
+use super::{Call, CallError, Effects, MAX_USES, Plugin, Usage};
 use crate::config::Isolation;
 use crate::storage::commit;
 
@@ -68,12 +67,8 @@ impl Plugin {
     pub async fn observe_together(&self, row: Arc<Row>) {
         let Ok(slot) = self.slots.clone().acquire_owned().await else { return };
         let deadline = self.deadline();
-        let instance = match self.idle.take() {
-            Some(instance) => Ok(instance),
-            None => self.instantiate(deadline).await,
-        };
         // Whoever is handled alone meets the same, and tells of it.
-        let Ok(mut instance) = instance else { return };
+        let Ok(mut instance) = self.instance(deadline).await else { return };
         let (runtime, clock, long, turns) = (self.runtime.clone(), self.clock(), self.long.clone(), self.turns.clone());
         let (pace, time) = (self.pace.clone(), self.settings.limits.time);
         let handling = async move {
@@ -92,10 +87,7 @@ impl Plugin {
                 let one = one.instrument(span);
                 let begun = Instant::now();
                 let outcome;
-                (instance, outcome) = match clock {
-                    Clock::Processor => runtime.long_calls.run_in_place(one, SLICE, &meter, turns.clone()).await,
-                    Clock::Wall => runtime.long_calls.run(one, SLICE, &meter).await,
-                };
+                (instance, outcome) = runtime.long_calls.run(one, SLICE, &meter, &turns).await;
                 pace.note(begun.elapsed());
                 let memory = instance.memory().load(Ordering::Relaxed);
                 let usage = Usage { cpu: meter.computed(), memory, ..Usage::default() };
@@ -107,12 +99,7 @@ impl Plugin {
             }
             (instance, reusable, slot)
         };
-        let handled = if self.uses_files() {
-            timeout_at(deadline, blocking::run(handling)).await
-        } else {
-            timeout_at(deadline, handling).await
-        };
-        if let Ok((instance, true, _slot)) = handled {
+        if let Ok((instance, true, _slot)) = self.wait(handling, deadline).await {
             self.keep(instance);
         }
     }

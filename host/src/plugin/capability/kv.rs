@@ -168,16 +168,16 @@ impl Guest {
 
     fn kv_any(&mut self, bucket: &str, prefix: &str) -> Result<Option<(String, Bytes)>, Error> {
         self.kv_granted(bucket, Access::Read)?;
+        let kind = (bucket.to_owned(), prefix.to_owned());
         // What an earlier call depends on, the commit does anyway.
         if let Some(key) = self.current()?.known_kv(bucket, prefix)
             && let Some(value) = self.kv_get(bucket.to_owned(), key.clone())?
         {
-            self.choices.note((bucket.to_owned(), prefix.to_owned()), key.clone());
+            self.choices.note(kind, key.clone());
             return Ok(Some((key, value.into())));
         }
         let whole = Bucket::Kv(bucket.to_owned());
         let version = self.storage.bucket_version(&whole);
-        let kind = (bucket.to_owned(), prefix.to_owned());
         let last = self.choices.last(&kind);
         let mut candidates = self.kv_found(bucket, prefix, last, CANDIDATES)?;
         if candidates.is_empty() {
