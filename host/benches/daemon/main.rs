@@ -1,6 +1,6 @@
 //! What the daemon can do on this machine: `cargo xtask bench` prints the table, with `--json` for machines.
 //!
-//! Every figure is durable: sled in a temporary folder, one flush for each group of commits. Machines differ and are noisy;
+//! Every figure is durable: a store in a temporary folder, one `fdatasync` for each group of commits. Machines differ and are noisy;
 //! compare rows of one run.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on should say so at once")]

@@ -8,15 +8,11 @@ use super::{Error, Key, Sequence, Version, Versioned};
 /// What this code writes and reads under `Key::Meta("schema")`.
 const SCHEMA: u32 = 1;
 
-/// How many versions are left out at every opening. A version may be seen before it is durable, by at most one group of
-/// commits; skipping more than a group holds keeps a crash from giving such a version out again.
-const VERSIONS_SKIPPED_AT_OPENING: u64 = 1 << 16;
-
 /// The length of the version in front of every stored value, in bytes.
 const VERSION_LENGTH: usize = size_of::<Version>();
 
 /// Changes to apply together: encoded keys with the stored value, or `None` to remove the key. No key comes twice.
-pub(super) type Changes = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+pub(super) type Changes = Vec<(Vec<u8>, Option<Bytes>)>;
 
 /// A backend as the writer sees it. The writer is the only one who changes it.
 pub(super) trait Disk: Send + 'static {
@@ -29,11 +25,10 @@ pub(super) trait Disk: Send + 'static {
     /// Whether nothing is stored.
     fn is_empty(&self) -> bool;
 
-    /// Applies all changes so that a crash leaves all or none, and so that readers see them from now on. They are
-    /// durable after the next [`Disk::flush`].
+    /// Applies all changes, so that the writer sees them from now on, and so that a crash leaves all or none.
     fn apply(&mut self, changes: Changes) -> Result<(), Error>;
 
-    /// Makes durable what was applied.
+    /// Makes durable what was applied, and shows it to readers, who see all changes that were applied together or none.
     fn flush(&mut self) -> Result<(), Error>;
 }
 
@@ -53,9 +48,7 @@ impl Counters {
         let mut counters = match schema {
             Some(schema) if schema.value.as_ref() == SCHEMA.to_string().as_bytes() => {
                 let stored = disk.get(&Key::Meta("counters").encode())?;
-                let mut counters = Self::decode(stored.as_ref().map(|stored| stored.value.as_ref()))?;
-                counters.version += VERSIONS_SKIPPED_AT_OPENING;
-                counters
+                Self::decode(stored.as_ref().map(|stored| stored.value.as_ref()))?
             }
             Some(schema) => return Err(unknown_schema(String::from_utf8_lossy(&schema.value).into_owned())),
             None if disk.is_empty() => Self::default(),
@@ -64,18 +57,18 @@ impl Counters {
         // What is set up here has a version of its own, like everything stored.
         counters.version += 1;
         let schema = encode_value(counters.version, SCHEMA.to_string().as_bytes());
-        disk.apply(vec![(Key::Meta("schema").encode(), Some(schema)), counters.change()])?;
+        disk.apply(vec![(Key::Meta("schema").encode(), Some(schema.into())), counters.change()])?;
         disk.flush()?;
         Ok(counters)
     }
 
     /// The change that stores the counters. It belongs into every batch: what was given out and what was given
     /// with it become durable together.
-    pub(super) fn change(self) -> (Vec<u8>, Option<Vec<u8>>) {
+    pub(super) fn change(self) -> (Vec<u8>, Option<Bytes>) {
         let mut payload = [0; 2 * size_of::<u64>()];
         payload[..8].copy_from_slice(&self.version.to_be_bytes());
         payload[8..].copy_from_slice(&self.sequence.to_be_bytes());
-        (Key::Meta("counters").encode(), Some(encode_value(self.version, &payload)))
+        (Key::Meta("counters").encode(), Some(encode_value(self.version, &payload).into()))
     }
 
     fn decode(payload: Option<&[u8]>) -> Result<Self, Error> {

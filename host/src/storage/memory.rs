@@ -106,7 +106,7 @@ impl Disk for MemoryDisk {
         let map = map.as_mut().ok_or(Error::Closed)?;
         for (key, stored) in changes {
             match stored {
-                Some(stored) => map.insert(key, stored.into()),
+                Some(stored) => map.insert(key, stored),
                 None => map.remove(&key),
             };
         }

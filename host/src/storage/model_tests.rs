@@ -3,7 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::future::poll_fn;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::task::Poll;
 
 use proptest::prelude::*;
@@ -223,6 +226,23 @@ fn assert_holds(storage: &dyn Storage, model: &Model) {
     assert_eq!(storage.last_sequence(), model.sequence);
 }
 
+/// The files of a store in which nothing is written now, as a crash would leave them.
+pub(super) fn crashed(folder: &Path) -> tempfile::TempDir {
+    let copy = tempfile::TempDir::new().unwrap();
+    let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    // The logs first: one that goes meanwhile is in the tree by then.
+    names.sort_by_key(|name| !name.to_string_lossy().starts_with("wal-"));
+    for name in names {
+        match fs::copy(folder.join(&name), copy.path().join(&name)) {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            // A folder, which is for values larger than these.
+            Err(_) => fs::create_dir(copy.path().join(&name)).unwrap(),
+        }
+    }
+    copy
+}
+
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().build().unwrap()
 }
@@ -246,13 +266,17 @@ proptest! {
     #[test]
     fn sled_does_as_the_model(history in any_history()) {
         let folder = tempfile::TempDir::new().unwrap();
-        let open = || SledStorage::open(folder.path(), sled::Options::default()).unwrap();
+        // The tree is made durable now and then.
+        let options = sled::Options { wal_bytes: 4096, ..sled::Options::default() };
+        let open = |folder: &Path| SledStorage::open(folder, options).unwrap();
         runtime().block_on(async {
-            let storage = open();
+            let storage = open(folder.path());
             let model = play(&storage, &history).await;
             assert_holds(&storage, &model);
+            let crashed = crashed(folder.path());
+            assert_holds(&open(crashed.path()), &model);
             storage.close().await;
-            assert_holds(&open(), &model);
+            assert_holds(&open(folder.path()), &model);
         });
     }
 }

@@ -3,9 +3,8 @@
 //!
 //! Order is everything here. For each group:
 //!
-//! 1. every commit is checked against all those before it and staged into a batch; a full batch is applied, which makes
-//!    it visible to readers, and *then* the bucket versions that it moved become visible
-//! 2. one flush makes all of the group durable
+//! 1. every commit is checked against all those before it and staged into a batch; a full batch is applied
+//! 2. one flush makes all of the group durable and shows it to readers, and *then* the bucket versions that it moved
 //! 3. the signals are given, and then the answers
 //!
 //! A reader who reads a bucket's version, then lists, and then commits with [`super::Expect::Bucket`] therefore

@@ -12,8 +12,8 @@ use crate::storage::Error;
 /// Our own lock. sled has one too, but reports it in words only.
 const LOCK_FILE: &str = "lock";
 
-/// The file that sled locks.
-const SLED_FILE: &str = "db";
+/// The file that sled locks, and keeps all but large values in.
+pub(super) const SLED_FILE: &str = "db";
 
 /// How long to wait for sled's own lock when ours is free. After a close in this process, sled's helper threads may
 /// hold its file for a moment longer.

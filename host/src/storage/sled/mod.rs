@@ -6,8 +6,9 @@
 
 mod disk;
 mod lock;
+mod wal;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
 use self::disk::{SledDisk, backend_error, decode_stored};
@@ -20,16 +21,18 @@ use super::{
 };
 
 /// How a [`SledStorage`] is opened.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// How much of the store is kept in memory, in bytes. sled's own default of 1 GiB is far more than a store of
     /// trials needs. Default: 64 MiB.
     pub cache_bytes: u64,
+    /// How many bytes of commits are in the write-ahead log before the tree is made durable and another begins: what is read again after a crash. Default: 32 MiB.
+    pub wal_bytes: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { cache_bytes: 64 << 20 }
+        Self { cache_bytes: 64 << 20, wal_bytes: 32 << 20 }
     }
 }
 
@@ -46,6 +49,10 @@ pub struct SledStorage {
 struct Open {
     /// sled, and the default tree in it.
     db: ::sled::Db,
+    /// Where sled's files are, and ours.
+    folder: PathBuf,
+    /// When a write-ahead log is full.
+    wal_bytes: u64,
     /// Keeps other processes away.
     _lock: FolderLock,
 }
@@ -67,15 +74,15 @@ impl SledStorage {
             .flush_every_ms(None)
             .open()
             .map_err(|error| Error::Backend(format!("cannot open the store in {}: {error}", path.display())))?;
-        let open = Open { db, _lock: lock };
-        let writer = Writer::start(SledDisk(open.clone()))?;
+        let open = Open { db, folder: path.to_owned(), wal_bytes: options.wal_bytes, _lock: lock };
+        let writer = Writer::start(SledDisk::open(open.clone())?)?;
         Ok(Self { open: RwLock::new(Some(open)), writer })
     }
 
     /// Reads while the store is open and stays so.
-    fn read<T>(&self, read: impl FnOnce(&::sled::Db) -> Result<T, Error>) -> Result<T, Error> {
+    fn read<T>(&self, read: impl FnOnce(&Open) -> Result<T, Error>) -> Result<T, Error> {
         let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
-        read(&open.as_ref().ok_or(Error::Closed)?.db)
+        read(open.as_ref().ok_or(Error::Closed)?)
     }
 }
 
@@ -85,13 +92,13 @@ impl Storage for SledStorage {
     }
 
     fn get(&self, key: &Key) -> Result<Option<Versioned>, Error> {
-        self.read(|db| disk::get(db, &key.encode()))
+        self.read(|open| disk::get(&open.db, &key.encode()))
     }
 
     fn scan(&self, range: &KeyRange, limit: usize) -> Result<Vec<(Key, Versioned)>, Error> {
-        self.read(|db| {
+        self.read(|open| {
             let mut found = Vec::new();
-            for entry in db.range(range.from()..).take(limit) {
+            for entry in open.db.range(range.from()..).take(limit) {
                 let (key, stored) = entry.map_err(backend_error)?;
                 if !key.starts_with(range.prefix()) {
                     break;
@@ -123,7 +130,11 @@ impl Storage for SledStorage {
     }
 
     fn size_on_disk(&self) -> u64 {
-        self.read(|db| db.size_on_disk().map_err(backend_error)).unwrap_or(0)
+        self.read(|open| {
+            let logs = wal::files(&open.folder)?.into_iter().filter_map(|(_, path)| path.metadata().ok());
+            Ok(open.db.size_on_disk().map_err(backend_error)? + logs.map(|log| log.len()).sum::<u64>())
+        })
+        .unwrap_or(0)
     }
 }
 

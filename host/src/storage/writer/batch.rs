@@ -106,12 +106,12 @@ impl Batch {
         self.holds_a_commit = false;
         for (key, change) in self.changes.drain() {
             let stored = match change {
-                Change::Put(stored) => Some(stored),
+                Change::Put(stored) => Some(stored.into()),
                 Change::Merge(version, metric) => {
                     let json = serde_json::to_vec(&metric)
                         .map_err(|error| Error::Backend(format!("cannot write {metric:?} as JSON: {error}")))?;
                     taken.metrics.push((key.clone(), metric));
-                    Some(encode_value(version, &json))
+                    Some(encode_value(version, &json).into())
                 }
                 Change::Delete => None,
             };

@@ -33,6 +33,8 @@ pub(super) struct Grouping<D> {
     batch: Batch,
     /// How many batches of this group were applied.
     applied: usize,
+    /// The versions of the buckets that they moved.
+    moved: HashMap<Bucket, Version>,
     /// The metrics that are applied, by encoded key, as far as they are remembered.
     metrics: HashMap<Vec<u8>, Metric>,
     /// What is to be said once this group is durable.
@@ -54,6 +56,7 @@ impl<D: Disk> Grouping<D> {
             counters,
             batch: Batch::default(),
             applied: 0,
+            moved: HashMap::new(),
             metrics: HashMap::new(),
             announcements: Announcements::default(),
             shared,
@@ -111,6 +114,7 @@ impl<D: Disk> Grouping<D> {
         self.apply().map_err(reason)?;
         if self.applied > 0 {
             self.disk.flush().map_err(reason)?;
+            self.shared.publish(std::mem::take(&mut self.moved), self.counters.sequence);
         }
         Ok(outcomes)
     }
@@ -152,7 +156,7 @@ impl<D: Disk> Grouping<D> {
         match expect {
             Expect::Key(key, version) => Ok(self.version(&key.encode())? == *version),
             Expect::Bucket(bucket, version) => {
-                let staged = self.batch.bucket_version(bucket);
+                let staged = self.batch.bucket_version(bucket).or_else(|| self.moved.get(bucket).copied());
                 Ok(staged.unwrap_or_else(|| self.shared.bucket_version(bucket)) == *version)
             }
         }
@@ -236,14 +240,14 @@ impl<D: Disk> Grouping<D> {
         }
     }
 
-    /// Applies what is staged and shows it to readers: the changes first, the versions that vouch for them after.
+    /// Applies what is staged. Readers see it once the group is durable: the changes first, the versions that vouch for them after.
     fn apply(&mut self) -> Result<(), Error> {
         if self.batch.is_empty() {
             return Ok(());
         }
         let taken = self.batch.take(self.counters)?;
         self.disk.apply(taken.changes)?;
-        self.shared.publish(taken.moved, self.counters.sequence);
+        self.moved.extend(taken.moved);
         if self.metrics.len() + taken.metrics.len() > MAX_REMEMBERED_METRICS {
             self.metrics.clear();
         }

@@ -113,11 +113,20 @@ fn what_waits_together_is_flushed_once_and_batches_stay_small() {
     let mut bench = Bench::new();
     let answers = bench.carry_out(vec![puts("a", 100), puts("b", 100), puts("c", 55), puts("d", 100), emits(400)]);
     assert!(answers.iter().all(Result::is_ok));
-    // Each batch holds the counters too. Versions become visible after their batch, and events are announced after
-    // the flush.
-    let applied = [Step::Applied(256, 0), Step::Applied(101, 3), Step::Applied(402, 4), Step::Flushed(4, 0)];
+    // Each batch holds the counters too. Versions become visible and events are announced after the flush.
+    let applied = [Step::Applied(256, 0), Step::Applied(101, 0), Step::Applied(402, 0), Step::Flushed(0, 0)];
     assert_eq!(bench.steps(), applied);
+    assert_eq!(bench.shared.bucket_version(&bucket()), 4);
     assert_eq!(*bench.shared.signals.events().borrow(), 1);
+}
+
+#[test]
+fn a_batch_that_readers_do_not_see_yet_counts_for_the_commits_after_it() {
+    let mut bench = Bench::new();
+    let expecting = |version| Commit { expects: vec![Expect::Bucket(bucket(), version)], ..Commit::default() };
+    let answers = bench.carry_out(vec![puts("a", 200), emits(200), expecting(0), expecting(1)]);
+    assert!(matches!(answers[..], [Ok(_), Ok(_), Err(CommitError::Conflict(_)), Ok(_)]), "{answers:?}");
+    assert_eq!(bench.steps(), [Step::Applied(201, 0), Step::Applied(202, 0), Step::Flushed(0, 0)]);
 }
 
 #[test]
