@@ -28,7 +28,7 @@ pub(super) trait Disk: Send + 'static {
     /// Applies all changes, so that the writer sees them from now on, and so that a crash leaves all or none.
     fn apply(&mut self, changes: Changes) -> Result<(), Error>;
 
-    /// Makes durable what was applied, and shows it to readers, who see all changes that were applied together or none.
+    /// Makes durable what was applied, and shows it to readers, unless they see it already.
     fn flush(&mut self) -> Result<(), Error>;
 }
 

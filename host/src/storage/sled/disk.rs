@@ -10,7 +10,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 
 use bytes::Bytes;
@@ -28,14 +28,16 @@ const LARGE_VALUES: &str = "blobs";
 pub(super) struct SledDisk {
     open: Open,
     wal: Wal,
+    /// With how many bytes the log is full.
+    full: u64,
     /// Batches that are not durable yet.
     applied: Vec<Changes>,
     /// What they make of each key.
     changed: HashMap<Vec<u8>, Option<Bytes>>,
-    /// What makes the tree durable, and removes the log before this one.
-    checkpoint: Option<JoinHandle<Result<(), Error>>>,
-    /// Whether log and tree may differ, because one of them failed.
-    failed: bool,
+    /// What makes the tree durable, and removes the logs before this one.
+    checkpoint: Option<JoinHandle<()>>,
+    /// Whether log and tree may differ, because something failed on the way.
+    differs: bool,
 }
 
 impl SledDisk {
@@ -45,12 +47,14 @@ impl SledDisk {
         for (place, (_, path)) in files.iter().enumerate() {
             wal::replay(path, place + 1 == files.len(), |changes| insert(&open.db, changes))?;
         }
-        if !files.is_empty() {
-            make_durable(&open, &files.iter().map(|(_, path)| path.clone()).collect::<Vec<_>>())?;
-        }
         let number = files.last().map_or(1, |(number, _)| number + 1);
-        let wal = Wal::begin(&open.folder, number)?;
-        Ok(Self { open, wal, applied: Vec::new(), changed: HashMap::new(), checkpoint: None, failed: false })
+        if !files.is_empty() {
+            open.db.flush().map_err(backend_error)?;
+            make_durable(&open.folder, number)?;
+        }
+        let (wal, full) = (Wal::begin(&open.folder, number)?, open.wal_bytes);
+        let (applied, changed) = (Vec::new(), HashMap::new());
+        Ok(Self { open, wal, full, applied, changed, checkpoint: None, differs: false })
     }
 
     /// Makes durable what was applied, and then shows it: what readers see does not get lost.
@@ -60,29 +64,32 @@ impl SledDisk {
         for changes in self.applied.drain(..) {
             insert(&self.open.db, changes)?;
         }
-        if self.wal.bytes() >= self.open.wal_bytes { self.begin_checkpoint() } else { Ok(()) }
-    }
-
-    /// Begins another log, and makes the tree durable, which has all that was in the one before.
-    fn begin_checkpoint(&mut self) -> Result<(), Error> {
-        self.wait_for_checkpoint()?;
-        let next = Wal::begin(&self.open.folder, self.wal.number() + 1)?;
-        let full = std::mem::replace(&mut self.wal, next);
-        let (open, full) = (self.open.clone(), vec![full.path().to_owned()]);
-        let thread = thread::Builder::new().name("storage-checkpoint".to_owned());
-        let checkpoint = thread.spawn(move || make_durable(&open, &full));
-        self.checkpoint = Some(checkpoint.map_err(|error| {
-            Error::Backend(format!("cannot start the thread that makes the tree durable: {error}"))
-        })?);
         Ok(())
     }
 
-    /// There is one at a time: who fills a log before the tree has what was in the last one waits.
-    fn wait_for_checkpoint(&mut self) -> Result<(), Error> {
-        match self.checkpoint.take().map(JoinHandle::join) {
-            None => Ok(()),
-            Some(Ok(made_durable)) => made_durable,
-            Some(Err(_)) => Err(Error::Backend("the thread that makes the tree durable ended unexpectedly".to_owned())),
+    /// Begins another log, and makes the tree durable, which has all that was in the one before. There is one checkpoint at a time: who fills a log before the last
+    /// one is over waits.
+    fn begin_checkpoint(&mut self) -> Result<(), Error> {
+        self.wait_for_checkpoint();
+        // Here, because the tree can take no changes meanwhile.
+        self.open.db.flush().map_err(backend_error)?;
+        let (folder, number) = (self.open.folder.clone(), self.wal.number() + 1);
+        self.wal = Wal::begin(&folder, number)?;
+        self.full = self.open.wal_bytes;
+        let checkpoint = move || {
+            if let Err(error) = make_durable(&folder, number) {
+                tracing::error!(%error, "the write-ahead logs stay until the next checkpoint");
+            }
+        };
+        let thread = thread::Builder::new().name("storage-checkpoint".to_owned()).spawn(checkpoint);
+        self.checkpoint =
+            Some(thread.map_err(|error| Error::Backend(format!("cannot start the thread of a checkpoint: {error}")))?);
+        Ok(())
+    }
+
+    fn wait_for_checkpoint(&mut self) {
+        if self.checkpoint.take().is_some_and(|checkpoint| checkpoint.join().is_err()) {
+            tracing::error!("a checkpoint ended unexpectedly; the write-ahead logs stay until the next one");
         }
     }
 }
@@ -116,42 +123,52 @@ impl Disk for SledDisk {
     }
 
     fn flush(&mut self) -> Result<(), Error> {
-        let written = self.write();
-        self.failed |= written.is_err();
-        written
+        // Until it is known better, which it is not after a panic.
+        self.differs = true;
+        self.write()?;
+        self.differs = false;
+        if self.wal.bytes() >= self.full
+            && let Err(error) = self.begin_checkpoint()
+        {
+            tracing::error!(%error, "the write-ahead log stays, and grows until the next checkpoint");
+            self.full = self.wal.bytes() + self.open.wal_bytes;
+        }
+        Ok(())
     }
 }
 
 impl Drop for SledDisk {
     /// Leaves no log behind, so that opening again takes no time.
     fn drop(&mut self) {
-        if self.failed {
+        self.wait_for_checkpoint();
+        if self.differs {
             return;
         }
-        let path = vec![self.wal.path().to_owned()];
-        if let Err(error) = self.wait_for_checkpoint().and_then(|()| make_durable(&self.open, &path)) {
+        let flushed = self.open.db.flush().map_err(backend_error);
+        if let Err(error) = flushed.and_then(|_| make_durable(&self.open.folder, self.wal.number() + 1)) {
             tracing::warn!(%error, "the write-ahead log stays, and is read at the next start");
         }
     }
 }
 
-/// Makes durable what the tree holds, and removes the `logs` that have nothing else.
-fn make_durable(open: &Open, logs: &[PathBuf]) -> Result<(), Error> {
-    open.db.flush().map_err(backend_error)?;
+/// Has the disk store what sled has flushed, and removes the logs before this number, which have nothing else.
+fn make_durable(folder: &Path, before: u64) -> Result<(), Error> {
     let sync = |path: PathBuf| File::open(path)?.sync_all();
     let synced = || {
-        sync(open.folder.join(SLED_FILE))?;
-        for entry in fs::read_dir(open.folder.join(LARGE_VALUES))? {
-            sync(entry?.path())
-                .or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })?;
+        sync(folder.join(SLED_FILE))?;
+        for entry in fs::read_dir(folder.join(LARGE_VALUES))? {
+            match sync(entry?.path()) {
+                // It was replaced meanwhile, and by what is in the next log.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                synced => synced?,
+            }
         }
-        sync(open.folder.join(LARGE_VALUES))?;
-        sync(open.folder.clone())
+        sync(folder.join(LARGE_VALUES))?;
+        sync(folder.to_owned())
     };
-    synced().map_err(|error: io::Error| {
-        Error::Backend(format!("cannot make {} durable: {error}", open.folder.display()))
-    })?;
-    wal::remove(&open.folder, logs)
+    synced()
+        .map_err(|error: io::Error| Error::Backend(format!("cannot make {} durable: {error}", folder.display())))?;
+    wal::remove_before(folder, before)
 }
 
 /// Puts changes into the tree so that readers see all of them or none.

@@ -26,7 +26,7 @@ pub struct Options {
     /// How much of the store is kept in memory, in bytes. sled's own default of 1 GiB is far more than a store of
     /// trials needs. Default: 64 MiB.
     pub cache_bytes: u64,
-    /// How many bytes of commits are in the write-ahead log before the tree is made durable and another begins: what is read again after a crash. Default: 32 MiB.
+    /// How many bytes of commits are in the write-ahead log before the tree is made durable and another begins: at most two of them are read again after a crash. Default: 32 MiB.
     pub wal_bytes: u64,
 }
 
@@ -68,6 +68,7 @@ impl SledStorage {
     /// * [`Error::Backend`]: the folder cannot be read or written, or what is in it is damaged
     pub fn open(path: &Path, options: Options) -> Result<Self, Error> {
         let lock = FolderLock::take(path)?;
+        remove_unfinished_snapshots(path)?;
         let db = ::sled::Config::new()
             .path(path)
             .cache_capacity(options.cache_bytes)
@@ -136,6 +137,22 @@ impl Storage for SledStorage {
         })
         .unwrap_or(0)
     }
+}
+
+/// Removes what sled left of a snapshot that it did not finish. It would take that for the newest one, and for damaged.
+fn remove_unfinished_snapshots(folder: &Path) -> Result<(), Error> {
+    let remove = || {
+        for entry in std::fs::read_dir(folder)? {
+            let name = entry?.file_name();
+            if name.to_str().is_some_and(|name| name.starts_with("snap.") && name.ends_with(".generating")) {
+                std::fs::remove_file(folder.join(name))?;
+            }
+        }
+        Ok(())
+    };
+    remove().map_err(|error: std::io::Error| {
+        Error::Backend(format!("cannot remove unfinished snapshots from {}: {error}", folder.display()))
+    })
 }
 
 #[cfg(test)]

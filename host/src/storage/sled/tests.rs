@@ -79,6 +79,18 @@ async fn a_crash_keeps_whole_commits_in_their_order() {
 }
 
 #[tokio::test]
+async fn a_snapshot_that_was_not_finished_does_no_harm() {
+    let folder = TempDir::new().unwrap();
+    let storage = open(&folder);
+    storage.commit(everything()).await.unwrap();
+    storage.close().await;
+    for name in ["snap.0000000000000001.generating", "snap.FFFFFFFFFFFFFFFF.generating"] {
+        fs::write(folder.path().join(name), "cut off").unwrap();
+    }
+    assert_eq!(open(&folder).last_sequence(), 1);
+}
+
+#[tokio::test]
 async fn the_log_begins_anew_when_it_is_full_and_goes_with_the_end() {
     let folder = TempDir::new().unwrap();
     let options = Options { wal_bytes: 1000, ..Options::default() };

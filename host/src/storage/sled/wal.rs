@@ -22,6 +22,9 @@ const EXTENSION: &str = "log";
 /// What stands before the changes of a record: their length and their CRC-32.
 const RECORD_HEAD: usize = 8;
 
+/// How much of a buffer is kept, in bytes. Most groups of commits have less.
+const KEPT_BUFFER: usize = 1 << 20;
+
 /// What stands for the length of a value where there is none, because the key is removed.
 const REMOVED: u32 = u32::MAX;
 
@@ -32,7 +35,7 @@ pub(super) struct Wal {
     file: File,
     /// How many bytes are in the file.
     bytes: u64,
-    /// The records that are not.
+    /// The records that are not in it yet.
     buffer: Vec<u8>,
 }
 
@@ -41,20 +44,18 @@ impl Wal {
     pub(super) fn begin(folder: &Path, number: u64) -> Result<Self, Error> {
         let path = folder.join(format!("{NAME}{number:020}.{EXTENSION}"));
         let begun = || {
-            let file = OpenOptions::new().create_new(true).append(true).open(&path)?;
+            let mut file = OpenOptions::new().create_new(true).append(true).open(&path)?;
+            file.write_all(HEAD)?;
+            file.sync_all()?;
             sync_folder(folder)?;
             Ok(file)
         };
         let file = begun().map_err(|error: io::Error| failed("begin", &path, &error))?;
-        Ok(Self { number, path, file, bytes: 0, buffer: HEAD.to_vec() })
+        Ok(Self { number, path, file, bytes: HEAD.len() as u64, buffer: Vec::new() })
     }
 
     pub(super) fn number(&self) -> u64 {
         self.number
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.path
     }
 
     /// How many bytes are in the file.
@@ -83,11 +84,16 @@ impl Wal {
         written.map_err(|error| failed("write to", &self.path, &error))?;
         self.bytes += self.buffer.len() as u64;
         self.buffer.clear();
+        self.buffer.shrink_to(KEPT_BUFFER);
         Ok(())
     }
 }
 
 /// The files in a folder with their numbers, the oldest first.
+///
+/// # Errors
+///
+/// [`Error::Backend`] if the folder cannot be read, or one is missing.
 pub(super) fn files(folder: &Path) -> Result<Vec<(u64, PathBuf)>, Error> {
     let listed = |error: io::Error| failed("look for write-ahead logs in", folder, &error);
     let mut files = Vec::new();
@@ -100,10 +106,17 @@ pub(super) fn files(folder: &Path) -> Result<Vec<(u64, PathBuf)>, Error> {
         }
     }
     files.sort_unstable();
-    Ok(files)
+    match files.windows(2).find(|pair| pair[0].0 + 1 != pair[1].0) {
+        Some(pair) => Err(Error::Backend(format!(
+            "the write-ahead log before {} is missing; restore the data folder from a backup",
+            pair[1].1.display()
+        ))),
+        None => Ok(files),
+    }
 }
 
-/// Gives the records of a file to `each`, in order. Only the newest file may end within a record: there the daemon, or the machine, stopped.
+/// Gives the records of a file to `each`, in order. Only the newest file may end within a record: there the daemon, or the machine, stopped. What is damaged there
+/// cannot be told from that, and ends it, too.
 ///
 /// # Errors
 ///
@@ -115,7 +128,9 @@ pub(super) fn replay(
 ) -> Result<(), Error> {
     let content = fs::read(path).map_err(|error| failed("read", path, &error))?;
     let Some(mut rest) = content.strip_prefix(HEAD) else {
-        return if is_newest && HEAD.starts_with(&content) { Ok(()) } else { Err(damaged(path, 0)) };
+        // It was not even begun.
+        let is_empty = HEAD.starts_with(&content) || content.iter().all(|byte| *byte == 0);
+        return if is_newest && is_empty { Ok(()) } else { Err(damaged(path, 0)) };
     };
     while !rest.is_empty() {
         let Some((changes, after)) = record(rest) else {
@@ -123,7 +138,10 @@ pub(super) fn replay(
             if !is_newest {
                 return Err(damaged(path, at));
             }
-            tracing::info!(path = %path.display(), at, "the write-ahead log ends within a record, which was never answered for");
+            tracing::warn!(
+                path = %path.display(), at, bytes = rest.len(),
+                "the write-ahead log ends within a record, as it does when the daemon or the machine stops while it is written"
+            );
             return Ok(());
         };
         each(decode(changes).ok_or_else(|| damaged(path, content.len() - rest.len()))?)?;
@@ -132,20 +150,20 @@ pub(super) fn replay(
     Ok(())
 }
 
-/// Removes files for good, the oldest first: were an older one there without a newer one, it would undo what that had changed.
-pub(super) fn remove(folder: &Path, files: &[PathBuf]) -> Result<(), Error> {
-    for path in files {
+/// Removes the files before a number for good, the oldest first: were an older one there without a newer one, it would undo what that had changed.
+pub(super) fn remove_before(folder: &Path, number: u64) -> Result<(), Error> {
+    for (_, path) in files(folder)?.iter().filter(|(other, _)| *other < number) {
         fs::remove_file(path).and_then(|()| sync_folder(folder)).map_err(|error| failed("remove", path, &error))?;
     }
     Ok(())
 }
 
-/// The changes of the first record, still encoded, and what follows it; nothing if it is not whole.
+/// The changes of the first record, still encoded, and what follows it; nothing if it is not whole. There is no record without changes: zeros are none.
 fn record(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = number(bytes)?;
     let (checksum, rest) = number(rest)?;
     let (changes, rest) = rest.split_at_checked(length as usize)?;
-    (crc32fast::hash(changes) == checksum).then_some((changes, rest))
+    (length > 0 && crc32fast::hash(changes) == checksum).then_some((changes, rest))
 }
 
 /// The changes of a record that is whole.
@@ -213,8 +231,7 @@ mod tests {
             wal.sync().unwrap();
             ends.push(wal.bytes());
         }
-        let path = wal.path().to_owned();
-        (folder, path, ends)
+        (folder, wal.path, ends)
     }
 
     /// How many records are read before the end, or before the error.
@@ -236,8 +253,12 @@ mod tests {
         for is_newest in [true, false] {
             assert!(matches!(read(&path, is_newest), (3, Ok(()))));
         }
-        remove(folder.path(), &[path]).unwrap();
-        assert_eq!(files(folder.path()).unwrap(), []);
+        Wal::begin(folder.path(), 8).unwrap();
+        Wal::begin(folder.path(), 10).unwrap();
+        assert!(files(folder.path()).unwrap_err().to_string().contains("is missing"));
+        fs::remove_file(folder.path().join("wal-00000000000000000010.log")).unwrap();
+        remove_before(folder.path(), 8).unwrap();
+        assert!(matches!(files(folder.path()).unwrap()[..], [(8, _)]));
     }
 
     #[test]
@@ -266,6 +287,11 @@ mod tests {
             let expected = format!("is damaged at byte {}; restore the data folder from a backup", ends[0]);
             assert!(count == 1 && outcome.unwrap_err().to_string().ends_with(&expected), "byte {at}");
         }
+        fs::write(&path, [&whole[..], &[0; 40]].concat()).unwrap();
+        assert!(matches!(read(&path, true), (3, Ok(()))));
+        assert!(matches!(read(&path, false), (3, Err(_))), "zeros are no record");
+        fs::write(&path, [0; 40]).unwrap();
+        assert!(matches!((read(&path, true), read(&path, false)), ((0, Ok(())), (0, Err(_)))));
         fs::write(&path, "something else").unwrap();
         assert!(read(&path, true).1.is_err());
     }
