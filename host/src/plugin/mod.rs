@@ -13,7 +13,7 @@
 //! * `instance`: a guest in its sandbox, kept for later calls
 //! * `together`: calls that are made one after the other, for one commit
 //! * `stock`: those that are kept; `long_calls`: how calls that compute for long share the processors; `blocking`: where those run that
-//!   use files
+//!   use files; `files`: how they write them
 //! * `guest`: the state behind a guest: its limits, its grants, its effects
 //! * `backtrace`: where a guest was when it was ended; `symbols`: files and lines
 //! * `effects`: what a call wants changed, and what it has read
@@ -34,6 +34,7 @@ mod command;
 mod compiled;
 pub mod effects;
 mod egress;
+mod files;
 mod guest;
 pub mod inspect;
 mod instance;

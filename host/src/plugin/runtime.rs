@@ -14,6 +14,7 @@ use super::bindings::Core;
 use super::cache::Cache;
 use super::capability::kv::Choices;
 use super::egress::{Key, Resolver, SystemResolver};
+use super::files;
 use super::guest::Guest;
 use super::long_calls::LongCalls;
 use crate::clock::Clock;
@@ -159,6 +160,7 @@ fn engine() -> wasmtime::Result<(Engine, Linker<Guest>)> {
     let engine = Engine::new(&config())?;
     let mut linker = Linker::new(&engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    files::write_at_once(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     Core::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest: &mut Guest| guest)?;
     Ok((engine, linker))
