@@ -71,6 +71,13 @@ struct Lane {
     turns: Arc<Turns>,
 }
 
+/// Whether deliveries wait for more to come.
+enum Lingers {
+    No,
+    Until(Instant),
+    UntilATaskIsOver,
+}
+
 /// What is over.
 enum Finished {
     /// The attempt of a delivery. If the store failed, it is still where it was.
@@ -176,9 +183,13 @@ impl Engine {
                 continue;
             }
             if together > 1 {
-                if let Some(until) = lane.lingers(concurrency, now) {
-                    next = [next, until].into_iter().flatten().min();
-                    continue;
+                match lane.lingers(concurrency, now) {
+                    Lingers::No => {}
+                    Lingers::Until(until) => {
+                        next = Some(next.map_or(until, |next: Instant| next.min(until)));
+                        continue;
+                    }
+                    Lingers::UntilATaskIsOver => continue,
                 }
                 // No more tasks than handlers: those of a plugin with one handler would get into each other's way.
                 room = room.min(concurrency * together);
@@ -239,16 +250,18 @@ impl Engine {
 }
 
 impl Lane {
-    /// Whether deliveries wait for more to come, and until when: with one handler until its task is over.
-    fn lingers(&self, concurrency: usize, now: Instant) -> Option<Option<Instant>> {
+    /// Whether deliveries wait for more to come.
+    fn lingers(&self, concurrency: usize, now: Instant) -> Lingers {
         if self.tasks < TASKS.min(concurrency) {
-            return None;
+            return Lingers::No;
         }
         if concurrency == 1 {
-            return Some(None);
+            return Lingers::UntilATaskIsOver;
         }
-        let until = self.began? + LINGER;
-        (until > now).then_some(Some(until))
+        match self.began.map(|began| began + LINGER) {
+            Some(until) if until > now => Lingers::Until(until),
+            _ => Lingers::No,
+        }
     }
 
     /// Takes note that there is something from `sequence` on.

@@ -190,3 +190,58 @@ fn removing(key: &Key, version: Version) -> Change {
         ..Change::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::delivery::record::DeliveryId;
+    use crate::storage::{Commit, MemoryStorage, Storage};
+
+    /// A clock that somebody sets, and that says nothing of it.
+    #[derive(Default)]
+    struct Settable(AtomicU64);
+
+    impl Clock for Settable {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(self.0.load(Ordering::Relaxed))
+        }
+
+        fn wait_until(&self, time: Timestamp) -> Option<Duration> {
+            Some(time.since(self.now()))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_set_is_noticed_soon() {
+        const HOUR: Duration = Duration::from_secs(60 * 60);
+        let (clock, storage) = (Arc::new(Settable::default()), Arc::new(MemoryStorage::new()));
+        let bus = Arc::new(Bus::new(storage.clone(), clock.clone()));
+        let timers = Timers::new(bus.clone(), Arc::new(Trials::new(bus)), Arc::new(Metrics::new()));
+        let id = DeliveryId { plugin: "p".to_owned(), sequence: 1, ordinal: 0 };
+        let delivery = Delivery {
+            id: id.clone(),
+            rule: "r".to_owned(),
+            target: "t".to_owned(),
+            created: Timestamp::default(),
+            failed: 1,
+            error: None,
+            redriven: false,
+        };
+        let key = Key::Timer { kind: TimerKind::Retry, due: clock.now().plus(HOUR), id: id.to_string() };
+        let writes = vec![Write::Put(key, delivery.encode())];
+        storage.commit(Commit { writes, ..Commit::default() }).await.expect("a commit");
+
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(timers.run(stop.clone()));
+        tokio::task::yield_now().await;
+        clock.0.store(HOUR.as_millis() as u64, Ordering::Relaxed);
+        let started = tokio::time::Instant::now();
+        assert_eq!(storage.signals().queues().await.into_keys().collect::<Vec<_>>(), ["p"]);
+        assert!(started.elapsed() <= Duration::from_secs(10), "it took {:?}", started.elapsed());
+        stop.cancel();
+        running.await.expect("an end");
+    }
+}
