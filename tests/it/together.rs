@@ -160,6 +160,8 @@ async fn what_cannot_be_told_before_it_is_committed_waits_for_that() {
         json!(["later", "id"]),
         json!(["cancel", "id"]),
         json!(["cancel", "id"]),
+        json!(["later", "other"]),
+        json!(["insist", "other"]),
     ];
     let details: Vec<Value> = steps.iter().map(|step| json!({ "do": "transact", "steps": [step] })).collect();
     let first = world.publish_together("test", &details).await;
@@ -173,11 +175,18 @@ async fn what_cannot_be_told_before_it_is_committed_waits_for_that() {
     let cancelled: Vec<&Value> =
         transacted.iter().filter(|told| told["told"][0][0] == steps[4]).map(|told| &told["told"][0][1]).collect();
     assert_eq!(cancelled, [true, false]);
+    let insisted = transacted.iter().find(|told| told["told"][0][0] == steps[7]);
+    assert_eq!(
+        insisted.map(|told| &told["told"][0][1]),
+        Some(&json!(true)),
+        "a guest that panics is called again, too"
+    );
     let delayed = world.storage().scan(&KeyRange::timers(TimerKind::Delayed), 10).unwrap();
     assert_eq!(delayed, [], "the event that was cancelled does not come");
-    let commits: Vec<u64> = (first..first + 6).map(|event| receipt(&world, event).0).collect();
+    let commits: Vec<u64> = (first..first + 8).map(|event| receipt(&world, event).0).collect();
     assert_ne!(commits[0], commits[1], "the list waits for what was moved");
     assert_ne!(commits[3], commits[4], "the cancellation waits for what it takes back");
+    assert_ne!(commits[6], commits[7], "so does one that does not take a refusal");
 }
 
 /// In which commit the receipt of an event's delivery is, and what it says.

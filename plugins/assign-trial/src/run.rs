@@ -9,7 +9,7 @@ use std::io;
 use std::time::Duration;
 
 use serde_json::json;
-use trialbridge_plugin::{Failure, Host, NewEvent, Trial, retry};
+use trialbridge_plugin::{Failure, Host, NewEvent, Trial, permanent, retry};
 use trialbridge_states::{Moment, Problem, Status, Step, names};
 
 use crate::assign::{CONTINUED, SELF};
@@ -177,9 +177,10 @@ impl<'a> Run<'a> {
     }
 
     fn store(&mut self, id: &str, assignment: Assignment) -> Result<(), Failure> {
-        let value = json!(assignment).to_string();
+        let value = serde_json::to_vec(&assignment)
+            .map_err(|error| permanent(format!("an assignment cannot be kept: {error}")))?;
         if value.len() <= LARGEST {
-            return Ok(self.host.kv(ASSIGNMENTS).set_bytes(id, value.as_bytes())?);
+            return Ok(self.host.kv(ASSIGNMENTS).set_bytes(id, &value)?);
         }
         let cause = format!("the execution has {} bytes, and at most {LARGEST} are kept", value.len());
         let reason = Problem::new(names::DATA_LIMIT_EXCEEDED, cause).to_string();

@@ -50,7 +50,11 @@ impl Wal {
             sync_folder(folder)?;
             Ok(file)
         };
-        let file = begun().map_err(|error: io::Error| failed("begin", &path, &error))?;
+        let file = begun().map_err(|error: io::Error| {
+            // The one before goes on, and is still the newest.
+            let _ = fs::remove_file(&path);
+            failed("begin", &path, &error)
+        })?;
         Ok(Self { number, path, file, bytes: HEAD.len() as u64, buffer: Vec::new() })
     }
 

@@ -16,8 +16,8 @@ use crate::request;
 const BUCKET: &str = "shared";
 
 /// Takes the steps: `["get", key]`, `["set", key]`, `["delete", key]`, `["list", prefix]`, `["keys", prefix]`, `["any", prefix]`, `["trial", id]`,
-/// `["move", id, status]`, `["trials", status]`, `["later", key]`, which emits an event in an hour and keeps its id, `["cancel", key]` and `["ask", url]`, a
-/// request. What is set is the order's `id`.
+/// `["move", id, status]`, `["trials", status]`, `["later", key]`, which emits an event in an hour and keeps its id, `["cancel", key]`, `["insist", key]`, which
+/// panics if it cannot cancel, and `["ask", url]`, a request. What is set is the order's `id`.
 pub(crate) fn transact(order: &Order) -> Result<(), Failure> {
     let id = order.text("id", "some");
     let mut told = Vec::new();
@@ -78,9 +78,10 @@ fn take(what: &str, key: &str, status: &str, id: &str) -> Result<Value, Failure>
             let id = events::emit_after(&later, 3_600_000).map_err(give_up)?;
             kv::set(BUCKET, key, id.as_bytes()).map_err(give_up).map(|()| Value::Null)
         }
-        "cancel" => {
+        "cancel" | "insist" => {
             let id = kv::get(BUCKET, key).map_err(give_up)?.unwrap_or_default();
-            Ok(json!(events::cancel(&String::from_utf8_lossy(&id)).map_err(give_up)?))
+            let cancelled = events::cancel(&String::from_utf8_lossy(&id));
+            if what == "insist" { Ok(json!(cancelled.unwrap())) } else { Ok(json!(cancelled.map_err(give_up)?)) }
         }
         unknown => Err(Failure::Permanent(format!("there is no step `{unknown}`"))),
     }
