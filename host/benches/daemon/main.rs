@@ -16,9 +16,14 @@ mod support;
 
 use std::io::Write;
 
+use mimalloc::MiMalloc;
 use serde_json::json;
 
 use support::Row;
+
+/// As in the daemon.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();

@@ -6,7 +6,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use extism::{CompiledPlugin, Manifest, Plugin, PluginBuilder, Wasm};
+use mimalloc::MiMalloc;
 use serde_json::{Value, json};
+
+/// As in the daemon.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 const TURN: Duration = Duration::from_millis(300);
 
