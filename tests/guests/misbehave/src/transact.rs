@@ -81,7 +81,10 @@ fn take(what: &str, key: &str, status: &str, id: &str) -> Result<Value, Failure>
         "cancel" | "insist" => {
             let id = kv::get(BUCKET, key).map_err(give_up)?.unwrap_or_default();
             let cancelled = events::cancel(&String::from_utf8_lossy(&id));
-            if what == "insist" { Ok(json!(cancelled.unwrap())) } else { Ok(json!(cancelled.map_err(give_up)?)) }
+            if what == "insist" {
+                return Ok(json!(cancelled.expect("the event is cancelled")));
+            }
+            Ok(json!(cancelled.map_err(give_up)?))
         }
         unknown => Err(Failure::Permanent(format!("there is no step `{unknown}`"))),
     }
