@@ -4,8 +4,7 @@
 //! that is removed. After a crash the tree gets once more what the logs have. A change says what a key is to be and not what it was, so it does no harm if
 //! the tree had it already.
 //!
-//! sled alone would be slower, because its flush writes whole pages and wakes seven threads; and it would be less sure: it hands data to the disk and waits neither until
-//! the disk has stored it, nor until the system has stored how long the file is.
+//! sled's own flush would not be enough: it hands data to the disk and waits neither until the disk has stored it, nor until the system has stored how long the file is.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
