@@ -57,7 +57,7 @@ impl Counters {
         // What is set up here has a version of its own, like everything stored.
         counters.version += 1;
         let schema = encode_value(counters.version, SCHEMA.to_string().as_bytes());
-        disk.apply(vec![(Key::Meta("schema").encode(), Some(schema.into())), counters.change()])?;
+        disk.apply(vec![(Key::Meta("schema").encode(), Some(schema)), counters.change()])?;
         disk.flush()?;
         Ok(counters)
     }
@@ -68,7 +68,7 @@ impl Counters {
         let mut payload = [0; 2 * size_of::<u64>()];
         payload[..8].copy_from_slice(&self.version.to_be_bytes());
         payload[8..].copy_from_slice(&self.sequence.to_be_bytes());
-        (Key::Meta("counters").encode(), Some(encode_value(self.version, &payload).into()))
+        (Key::Meta("counters").encode(), Some(encode_value(self.version, &payload)))
     }
 
     fn decode(payload: Option<&[u8]>) -> Result<Self, Error> {
@@ -80,11 +80,11 @@ impl Counters {
 }
 
 /// The stored form of a value: its version in eight bytes, big-endian, and then the value.
-pub(super) fn encode_value(version: Version, value: &[u8]) -> Vec<u8> {
+pub(super) fn encode_value(version: Version, value: &[u8]) -> Bytes {
     let mut stored = Vec::with_capacity(VERSION_LENGTH + value.len());
     stored.extend_from_slice(&version.to_be_bytes());
     stored.extend_from_slice(value);
-    stored
+    stored.into()
 }
 
 /// The version in a stored value.

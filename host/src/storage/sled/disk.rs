@@ -30,9 +30,7 @@ pub(super) struct SledDisk {
     /// With how many bytes the log is full.
     full: u64,
     /// Batches that are not durable yet.
-    applied: Vec<Changes>,
-    /// What they make of each key.
-    changed: HashMap<Vec<u8>, Option<Bytes>>,
+    applied: Vec<HashMap<Vec<u8>, Option<Bytes>>>,
     /// What makes the tree durable, and removes the logs before this one.
     checkpoint: Option<JoinHandle<()>>,
     /// Whether log and tree may differ, because something failed on the way.
@@ -52,14 +50,17 @@ impl SledDisk {
             make_durable(&open.folder, number)?;
         }
         let (wal, full) = (Wal::begin(&open.folder, number)?, open.wal_bytes);
-        let (applied, changed) = (Vec::new(), HashMap::new());
-        Ok(Self { open, wal, full, applied, changed, checkpoint: None, differs: false })
+        Ok(Self { open, wal, full, applied: Vec::new(), checkpoint: None, differs: false })
+    }
+
+    /// What the batches that are not durable yet make of a key, if they change it.
+    fn applied(&self, key: &[u8]) -> Option<&Option<Bytes>> {
+        self.applied.iter().rev().find_map(|changes| changes.get(key))
     }
 
     /// Makes durable what was applied, and then shows it: what readers see does not get lost.
     fn write(&mut self) -> Result<(), Error> {
         self.wal.sync()?;
-        self.changed.clear();
         for changes in self.applied.drain(..) {
             insert(&self.open.db, changes)?;
         }
@@ -95,14 +96,14 @@ impl SledDisk {
 
 impl Disk for SledDisk {
     fn get(&self, key: &[u8]) -> Result<Option<Versioned>, Error> {
-        match self.changed.get(key) {
+        match self.applied(key) {
             Some(stored) => stored.as_ref().map(decode_value).transpose(),
             None => get(&self.open.db, key),
         }
     }
 
     fn version(&self, key: &[u8]) -> Result<Version, Error> {
-        match self.changed.get(key) {
+        match self.applied(key) {
             Some(stored) => stored.as_ref().map_or(Ok(ABSENT), |stored| stored_version(stored)),
             None => self.open.db.get(key).map_err(backend_error)?.map_or(Ok(ABSENT), |stored| stored_version(&stored)),
         }
@@ -114,10 +115,7 @@ impl Disk for SledDisk {
 
     fn apply(&mut self, changes: Changes) -> Result<(), Error> {
         self.wal.append(&changes);
-        for (key, stored) in &changes {
-            self.changed.insert(key.clone(), stored.clone());
-        }
-        self.applied.push(changes);
+        self.applied.push(changes.into_iter().collect());
         Ok(())
     }
 
@@ -171,7 +169,7 @@ fn make_durable(folder: &Path, before: u64) -> Result<(), Error> {
 }
 
 /// Puts changes into the tree so that readers see all of them or none.
-fn insert(db: &::sled::Db, changes: Changes) -> Result<(), Error> {
+fn insert(db: &::sled::Db, changes: impl IntoIterator<Item = (Vec<u8>, Option<Bytes>)>) -> Result<(), Error> {
     let mut batch = ::sled::Batch::default();
     for (key, stored) in changes {
         match stored {

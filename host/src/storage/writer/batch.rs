@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
+
 use crate::storage::disk::{Changes, Counters, encode_value, stored_version};
 use crate::storage::metric::Metric;
 use crate::storage::{ABSENT, Bucket, Error, Version};
@@ -39,7 +41,7 @@ pub(super) struct Taken {
 /// What happens to a key.
 pub(super) enum Change {
     /// It gets a value, in its stored form.
-    Put(Vec<u8>),
+    Put(Bytes),
     /// It gets a metric. Encoding waits until the batch is applied, because many commits change the same ones.
     Merge(Version, Metric),
     /// It is removed.
@@ -106,12 +108,12 @@ impl Batch {
         self.holds_a_commit = false;
         for (key, change) in self.changes.drain() {
             let stored = match change {
-                Change::Put(stored) => Some(stored.into()),
+                Change::Put(stored) => Some(stored),
                 Change::Merge(version, metric) => {
                     let json = serde_json::to_vec(&metric)
                         .map_err(|error| Error::Backend(format!("cannot write {metric:?} as JSON: {error}")))?;
                     taken.metrics.push((key.clone(), metric));
-                    Some(encode_value(version, &json).into())
+                    Some(encode_value(version, &json))
                 }
                 Change::Delete => None,
             };
