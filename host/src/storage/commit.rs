@@ -5,8 +5,8 @@ use bytes::Bytes;
 use super::metric::MetricChange;
 use super::{Bucket, Error, Key, Sequence, Version};
 
-/// The most operations in one commit: writes, metric changes and events, each counting one. sled's memory explodes
-/// on batches beyond some 300 keys. Deliveries of an event come on top: rules decide their number, not the
+/// The most operations in one commit: writes, metric changes and events, each counting one. Other stores that commits may have to fit
+/// allow few more. Deliveries of an event come on top: rules decide their number, not the
 /// one who commits.
 pub const MAX_OPERATIONS: usize = 256;
 

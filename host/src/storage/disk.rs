@@ -25,11 +25,8 @@ pub(super) trait Disk: Send + 'static {
     /// Whether nothing is stored.
     fn is_empty(&self) -> bool;
 
-    /// Applies all changes, so that the writer sees them from now on, and so that a crash leaves all or none.
-    fn apply(&mut self, changes: Changes) -> Result<(), Error>;
-
-    /// Makes durable what was applied, and shows it to readers, unless they see it already.
-    fn flush(&mut self) -> Result<(), Error>;
+    /// Makes all changes durable, so that a crash leaves all or none, and then shows them, so that nobody sees what a crash could undo.
+    fn write(&mut self, changes: Changes) -> Result<(), Error>;
 }
 
 /// The newest version and the newest sequence that were given out.
@@ -57,8 +54,7 @@ impl Counters {
         // What is set up here has a version of its own, like everything stored.
         counters.version += 1;
         let schema = encode_value(counters.version, SCHEMA.to_string().as_bytes());
-        disk.apply(vec![(Key::Meta("schema").encode(), Some(schema)), counters.change()])?;
-        disk.flush()?;
+        disk.write(vec![(Key::Meta("schema").encode(), Some(schema)), counters.change()])?;
         Ok(counters)
     }
 

@@ -101,7 +101,7 @@ impl Disk for MemoryDisk {
         read(&self.0).as_ref().is_none_or(BTreeMap::is_empty)
     }
 
-    fn apply(&mut self, changes: Changes) -> Result<(), Error> {
+    fn write(&mut self, changes: Changes) -> Result<(), Error> {
         let mut map = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let map = map.as_mut().ok_or(Error::Closed)?;
         for (key, stored) in changes {
@@ -110,10 +110,6 @@ impl Disk for MemoryDisk {
                 None => map.remove(&key),
             };
         }
-        Ok(())
-    }
-
-    fn flush(&mut self) -> Result<(), Error> {
         Ok(())
     }
 }

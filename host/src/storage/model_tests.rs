@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::future::poll_fn;
-use std::io::ErrorKind;
 use std::path::Path;
 use std::task::Poll;
 
@@ -229,15 +228,17 @@ fn assert_holds(storage: &dyn Storage, model: &Model) {
 /// The files of a store in which nothing is written now, as a crash would leave them.
 pub(super) fn crashed(folder: &Path) -> tempfile::TempDir {
     let copy = tempfile::TempDir::new().unwrap();
-    let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    // The logs first: one that goes meanwhile is in the tree by then.
-    names.sort_by_key(|name| !name.to_string_lossy().starts_with("wal-"));
-    for name in names {
-        match fs::copy(folder.join(&name), copy.path().join(&name)) {
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            // A folder, which is for values larger than these.
-            Err(_) => fs::create_dir(copy.path().join(&name)).unwrap(),
+    let names = || fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+    // While a checkpoint goes on there are two.
+    while names().filter(|name| name.to_string_lossy().starts_with("wal-")).count() > 1 {
+        std::thread::yield_now();
+    }
+    for name in names() {
+        if folder.join(&name).is_file() {
+            fs::copy(folder.join(&name), copy.path().join(&name)).unwrap();
+        } else {
+            // It is for values larger than these.
+            fs::create_dir(copy.path().join(&name)).unwrap();
         }
     }
     copy

@@ -1,10 +1,10 @@
 //! The single writer that both backends share: a thread that takes commits from a bounded queue, as many as are
-//! waiting, and makes them durable with one flush.
+//! waiting, and makes them durable with one write.
 //!
 //! Order is everything here. For each group:
 //!
-//! 1. every commit is checked against all those before it and staged into a batch; a full batch is applied
-//! 2. one flush makes all of the group durable and shows it to readers, and *then* the bucket versions that it moved
+//! 1. every commit is checked against all those before it and staged into a batch
+//! 2. one write makes the batch durable and shows it to readers, and *then* the bucket versions that it moved
 //! 3. the signals are given, and then the answers
 //!
 //! A reader who reads a bucket's version, then lists, and then commits with [`super::Expect::Bucket`] therefore
@@ -47,7 +47,7 @@ struct Shared {
     last_sequence: AtomicU64,
     /// Whether the store was closed on purpose.
     closed: AtomicBool,
-    /// What is said after the flush.
+    /// What is said after the write.
     signals: Signals,
 }
 

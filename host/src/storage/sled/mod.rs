@@ -1,24 +1,29 @@
 //! The backend on disk: one sled tree. Nothing outside this folder names sled.
 //!
-//! What was learned of sled 0.34.7 and is built in here: one tree, small atomic batches (the writer's matter), a
+//! What was learned of sled 0.34.7 and is built in here: one tree, no batches (its memory explodes on those of more than some 300 keys), a
 //! small cache, no flushing by sled's own clock, and a lock file of our own, because sled tells a locked folder only in
 //! words. Its two modes are not chosen between: the setting is there, and nothing in sled reads it.
 
 mod disk;
 mod lock;
+mod recent;
 mod wal;
 
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use self::disk::{SledDisk, backend_error, decode_stored};
+use self::disk::{SledDisk, backend_error};
 use self::lock::FolderLock;
-use super::disk::decode_key;
+use self::recent::Recent;
+use super::disk::{decode_value, stored_version};
 use super::writer::Writer;
 use super::{
-    BoxFuture, Bucket, Commit, CommitError, Committed, Error, Key, KeyRange, Sequence, Signals, Storage, Version,
-    Versioned,
+    ABSENT, BoxFuture, Bucket, Commit, CommitError, Committed, Error, Key, KeyRange, Sequence, Signals, Storage,
+    Version, Versioned,
 };
+
+/// How many keys are listed at a time. The writer waits meanwhile.
+const AT_ONCE: usize = 256;
 
 /// How a [`SledStorage`] is opened.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +31,8 @@ pub struct Options {
     /// How much of the store is kept in memory, in bytes. sled's own default of 1 GiB is far more than a store of
     /// trials needs. Default: 64 MiB.
     pub cache_bytes: u64,
-    /// How many bytes of commits are in the write-ahead log before the tree is made durable and another begins: at most two of them are read again after a crash. Default: 32 MiB.
+    /// How many bytes of commits are in the write-ahead log, and in memory, before another log begins and they go into the tree. There are at most two logs, both of which are read after a
+    /// crash. Default: 32 MiB.
     pub wal_bytes: u64,
 }
 
@@ -49,12 +55,34 @@ pub struct SledStorage {
 struct Open {
     /// sled, and the default tree in it.
     db: ::sled::Db,
+    /// What is not in it yet.
+    recent: Arc<RwLock<Recent>>,
     /// Where sled's files are, and ours.
     folder: PathBuf,
     /// When a write-ahead log is full.
     wal_bytes: u64,
     /// Keeps other processes away.
     _lock: FolderLock,
+}
+
+impl Open {
+    /// The value of an encoded key.
+    fn get(&self, key: &[u8]) -> Result<Option<Versioned>, Error> {
+        self.recent().get(&self.db, key)?.as_ref().map(decode_value).transpose()
+    }
+
+    /// The version of an encoded key; [`ABSENT`] if it has no value.
+    fn version(&self, key: &[u8]) -> Result<Version, Error> {
+        self.recent().get(&self.db, key)?.map_or(Ok(ABSENT), |stored| stored_version(&stored))
+    }
+
+    fn recent(&self) -> RwLockReadGuard<'_, Recent> {
+        self.recent.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn recent_mut(&self) -> RwLockWriteGuard<'_, Recent> {
+        self.recent.write().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl SledStorage {
@@ -75,7 +103,8 @@ impl SledStorage {
             .flush_every_ms(None)
             .open()
             .map_err(|error| Error::Backend(format!("cannot open the store in {}: {error}", path.display())))?;
-        let open = Open { db, folder: path.to_owned(), wal_bytes: options.wal_bytes, _lock: lock };
+        let open =
+            Open { db, recent: Arc::default(), folder: path.to_owned(), wal_bytes: options.wal_bytes, _lock: lock };
         let writer = Writer::start(SledDisk::open(open.clone())?)?;
         Ok(Self { open: RwLock::new(Some(open)), writer })
     }
@@ -93,20 +122,22 @@ impl Storage for SledStorage {
     }
 
     fn get(&self, key: &Key) -> Result<Option<Versioned>, Error> {
-        self.read(|open| disk::get(&open.db, &key.encode()))
+        self.read(|open| open.get(&key.encode()))
     }
 
     fn scan(&self, range: &KeyRange, limit: usize) -> Result<Vec<(Key, Versioned)>, Error> {
         self.read(|open| {
-            let mut found = Vec::new();
-            for entry in open.db.range(range.from()..).take(limit) {
-                let (key, stored) = entry.map_err(backend_error)?;
-                if !key.starts_with(range.prefix()) {
-                    break;
+            let mut found: Vec<(Key, Versioned)> = Vec::new();
+            loop {
+                let some = AT_ONCE.min(limit - found.len());
+                let rest = range.clone().after(found.last().map(|(key, _)| key));
+                let more = open.recent().scan(&open.db, &rest, some)?;
+                let ended = more.len() < some;
+                found.extend(more);
+                if ended || found.len() == limit {
+                    return Ok(found);
                 }
-                found.push((decode_key(&key)?, decode_stored(&stored)?));
             }
-            Ok(found)
         })
     }
 

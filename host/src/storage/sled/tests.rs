@@ -2,8 +2,13 @@
 
 use std::cell::RefCell;
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use bytes::Bytes;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use tempfile::TempDir;
 
 use super::*;
@@ -101,12 +106,79 @@ async fn the_log_begins_anew_when_it_is_full_and_goes_with_the_end() {
         assert!(wal::files(folder.path()).unwrap().len() <= 2);
     }
     let newest = wal::files(folder.path()).unwrap().pop().unwrap().0;
-    assert!(newest > 20, "the newest log is {newest}");
+    assert!(newest > 18, "the newest log is {newest}");
     storage.close().await;
     assert_eq!(wal::files(folder.path()).unwrap(), []);
     let storage = open(&folder);
     assert_eq!(storage.get(&key()).unwrap().unwrap().value.len(), 200_000);
     assert_eq!(storage.last_sequence(), 20);
+}
+
+#[tokio::test]
+async fn what_was_removed_does_not_pile_up() {
+    let folder = TempDir::new().unwrap();
+    let storage = open(&folder);
+    let each = |write: fn(Key) -> Write| {
+        let keys = (0..20_000).map(|number| Key::Kv { bucket: "b".to_owned(), key: format!("{number:05}") });
+        let writes: Vec<Write> = keys.map(write).collect();
+        let commits = writes.chunks(200).map(|writes| Commit { writes: writes.to_vec(), ..Commit::default() });
+        commits.collect::<Vec<_>>()
+    };
+    for commit in each(|key| Write::Put(key, "value".into())) {
+        storage.commit(commit).await.unwrap();
+    }
+    storage.close().await;
+    let storage = open(&folder);
+    for commit in each(Write::Delete) {
+        storage.commit(commit).await.unwrap();
+    }
+    assert_eq!(storage.scan(&KeyRange::kv("b", ""), 10).unwrap(), []);
+    assert!(storage.read(|open| Ok(open.recent().removed())).unwrap() < 20_000);
+}
+
+/// A process is killed while it commits and its logs become full; another goes on where it stopped.
+#[tokio::test]
+async fn a_crash_loses_nothing_that_was_answered() {
+    let folder = TempDir::new().unwrap();
+    let mut random = StdRng::seed_from_u64(7);
+    for _ in 0..12 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "storage::sled::tests::commits_until_it_is_killed", "--ignored", "--nocapture"])
+            .env(FOLDER, folder.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let answered = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let answered = answered.filter_map(|line| line.strip_prefix("answered ")?.parse::<u64>().ok());
+        let answered = answered.take(random.random_range(1..400)).last().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+
+        let storage = open(&folder);
+        let last = storage.last_sequence();
+        assert!(last >= answered, "{answered} commits were answered, and {last} are there");
+        let found = storage.scan(&KeyRange::kv("b", ""), 1000).unwrap().into_iter();
+        let found: Vec<_> = found.map(|(key, stored)| (key, stored.value)).collect();
+        let expected = (last.saturating_sub(100) + 1..=last).map(|number| (numbered(number), value(number)));
+        assert_eq!(found, expected.collect::<Vec<_>>(), "after {last} commits");
+        storage.close().await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "it is the process that another test kills"]
+#[expect(clippy::print_stdout, reason = "its parent reads it")]
+async fn commits_until_it_is_killed() {
+    let folder = std::env::var_os(FOLDER).unwrap();
+    let storage = SledStorage::open(Path::new(&folder), Options { wal_bytes: 20_000, ..Options::default() }).unwrap();
+    for number in storage.last_sequence() + 1.. {
+        let mut writes = vec![Write::Put(numbered(number), value(number))];
+        // Of the last hundred only, so that what is removed is partly in the tree.
+        writes.extend((number > 100).then(|| Write::Delete(numbered(number - 100))));
+        let event = NewEvent { body: "event".into(), deliveries: Vec::new() };
+        storage.commit(Commit { writes, events: vec![event], ..Commit::default() }).await.unwrap();
+        println!("answered {number}");
+    }
 }
 
 #[tokio::test]
@@ -156,6 +228,18 @@ fn everything() -> Commit {
         metrics: vec![(metric(), MetricChange::Count(1))],
         events: vec![NewEvent { body: "event".into(), deliveries: vec![delivery] }],
     }
+}
+
+/// In which folder [`commits_until_it_is_killed`] commits.
+const FOLDER: &str = "TRIALBRIDGE_TEST_FOLDER";
+
+fn numbered(number: u64) -> Key {
+    Key::Kv { bucket: "b".to_owned(), key: format!("{number:06}") }
+}
+
+/// So long that a log is full after some fifty.
+fn value(number: u64) -> Bytes {
+    format!("{number:0300}").into()
 }
 
 fn key() -> Key {

@@ -35,7 +35,7 @@ pub(super) struct Wal {
     file: File,
     /// How many bytes are in the file.
     bytes: u64,
-    /// The records that are not in it yet.
+    /// The memory in which records are put together.
     buffer: Vec<u8>,
 }
 
@@ -67,9 +67,8 @@ impl Wal {
         self.bytes
     }
 
-    /// Adds a record, which is durable after [`Wal::sync`].
-    pub(super) fn append(&mut self, changes: &Changes) {
-        let start = self.buffer.len();
+    /// Adds a record, and makes it durable.
+    pub(super) fn write(&mut self, changes: &Changes) -> Result<(), Error> {
         self.buffer.extend_from_slice(&[0; RECORD_HEAD]);
         for (key, stored) in changes {
             self.buffer.extend_from_slice(&length(key).to_le_bytes());
@@ -77,13 +76,9 @@ impl Wal {
             self.buffer.extend_from_slice(key);
             self.buffer.extend_from_slice(stored.as_deref().unwrap_or_default());
         }
-        let (head, changes) = self.buffer[start..].split_at_mut(RECORD_HEAD);
+        let (head, changes) = self.buffer.split_at_mut(RECORD_HEAD);
         head[..4].copy_from_slice(&length(changes).to_le_bytes());
         head[4..].copy_from_slice(&crc32fast::hash(changes).to_le_bytes());
-    }
-
-    /// Makes durable what was added.
-    pub(super) fn sync(&mut self) -> Result<(), Error> {
         let written = self.file.write_all(&self.buffer).and_then(|()| self.file.sync_data());
         written.map_err(|error| failed("write to", &self.path, &error))?;
         self.bytes += self.buffer.len() as u64;
@@ -231,8 +226,7 @@ mod tests {
         let mut wal = Wal::begin(folder.path(), 7).unwrap();
         let mut ends = Vec::new();
         for _ in 0..3 {
-            wal.append(&changes());
-            wal.sync().unwrap();
+            wal.write(&changes()).unwrap();
             ends.push(wal.bytes());
         }
         (folder, wal.path, ends)

@@ -1,4 +1,4 @@
-//! Changes that are staged and not applied yet: what later commits must see, though readers do not.
+//! Changes that are staged and not written yet: what later commits must see, though readers do not.
 
 use std::collections::HashMap;
 
@@ -8,14 +8,13 @@ use crate::storage::disk::{Changes, Counters, encode_value, stored_version};
 use crate::storage::metric::Metric;
 use crate::storage::{ABSENT, Bucket, Error, Version};
 
-/// The most keys in a batch, the counters among them, unless one commit alone has more. sled's memory explodes beyond
-/// some 300.
-const MAX_KEYS: usize = 256;
+/// With how many keys a batch is full. Bounds how long the first commit in it waits for the others.
+const FULL_KEYS: usize = 8192;
 
-/// How many bytes of values close a batch, for the sake of memory.
-const FULL_BYTES: usize = 1 << 20;
+/// With how many bytes of values a batch is full, for the sake of memory.
+const FULL_BYTES: usize = 8 << 20;
 
-/// The changes of whole commits, to be applied together.
+/// The changes of whole commits, to be written together.
 #[derive(Default)]
 pub(super) struct Batch {
     /// By encoded key; the last change to a key is the one that counts.
@@ -30,7 +29,7 @@ pub(super) struct Batch {
 
 /// What was in a batch.
 pub(super) struct Taken {
-    /// What to apply.
+    /// What to write.
     pub(super) changes: Changes,
     /// The buckets that it moves.
     pub(super) moved: HashMap<Bucket, Version>,
@@ -42,7 +41,7 @@ pub(super) struct Taken {
 pub(super) enum Change {
     /// It gets a value, in its stored form.
     Put(Bytes),
-    /// It gets a metric. Encoding waits until the batch is applied, because many commits change the same ones.
+    /// It gets a metric. Encoding waits until the batch is written, because many commits change the same ones.
     Merge(Version, Metric),
     /// It is removed.
     Delete,
@@ -59,10 +58,9 @@ impl Batch {
         self.holds_a_commit = true;
     }
 
-    /// Whether so many more keys belong into the next batch.
-    pub(super) fn has_no_room_for(&self, keys: usize) -> bool {
-        let with_counters = self.changes.len() + keys + 1;
-        !self.is_empty() && (with_counters > MAX_KEYS || self.bytes >= FULL_BYTES)
+    /// Whether no more commits belong into it.
+    pub(super) fn is_full(&self) -> bool {
+        self.changes.len() >= FULL_KEYS || self.bytes >= FULL_BYTES
     }
 
     pub(super) fn put(&mut self, key: Vec<u8>, version: Version, value: &[u8]) {
@@ -97,7 +95,7 @@ impl Batch {
         self.changes.remove(key)
     }
 
-    /// Empties the batch: what to apply, the buckets that it moves, and the metrics as they are afterwards.
+    /// Empties the batch: what to write, the buckets that it moves, and the metrics as they are afterwards.
     pub(super) fn take(&mut self, counters: Counters) -> Result<Taken, Error> {
         let mut taken = Taken {
             changes: Changes::with_capacity(self.changes.len() + 1),

@@ -1,4 +1,4 @@
-//! Carries out groups of commits: checks, stages, applies, flushes, announces, answers.
+//! Carries out groups of commits: checks, stages, writes, announces, answers.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -13,10 +13,6 @@ use crate::storage::disk::{Counters, Disk, split_stored};
 use crate::storage::metric::Metric;
 use crate::storage::{ABSENT, Bucket, Commit, CommitError, Committed, Error, Expect, Key, NewEvent, Version, Write};
 
-/// How many batches are applied before a group is flushed and answered, though more commits may wait. Bounds how
-/// long the first one of a group waits for the others.
-const MAX_BATCHES_IN_GROUP: usize = 32;
-
 /// How many metrics are remembered, so that counting does not read the disk. When there are more, all are forgotten.
 const MAX_REMEMBERED_METRICS: usize = 4096;
 
@@ -27,15 +23,11 @@ pub(super) type Waiting = (Commit, oneshot::Sender<Result<Committed, CommitError
 pub(super) struct Grouping<D> {
     /// What everything is written to.
     disk: D,
-    /// What was given out last, be it applied or only staged.
+    /// What was given out last, be it written or only staged.
     counters: Counters,
-    /// What is staged and not applied.
+    /// What is staged and not written.
     batch: Batch,
-    /// How many batches of this group were applied.
-    applied: usize,
-    /// The versions of the buckets that they moved.
-    moved: HashMap<Bucket, Version>,
-    /// The metrics that are applied, by encoded key, as far as they are remembered.
+    /// The metrics that are written, by encoded key, as far as they are remembered.
     metrics: HashMap<Vec<u8>, Metric>,
     /// What is to be said once this group is durable.
     announcements: Announcements,
@@ -55,8 +47,6 @@ impl<D: Disk> Grouping<D> {
             disk,
             counters,
             batch: Batch::default(),
-            applied: 0,
-            moved: HashMap::new(),
             metrics: HashMap::new(),
             announcements: Announcements::default(),
             shared,
@@ -103,19 +93,14 @@ impl<D: Disk> Grouping<D> {
             return Err(reason.clone());
         }
         let mut outcomes = Vec::new();
-        self.applied = 0;
         for (commit, answer) in commits {
             answers.push(answer);
             outcomes.push(self.stage(commit).map_err(reason)?);
-            if self.applied == MAX_BATCHES_IN_GROUP {
+            if self.batch.is_full() {
                 break;
             }
         }
-        self.apply().map_err(reason)?;
-        if self.applied > 0 {
-            self.disk.flush().map_err(reason)?;
-            self.shared.publish(std::mem::take(&mut self.moved), self.counters.sequence);
-        }
+        self.write().map_err(reason)?;
         Ok(outcomes)
     }
 
@@ -131,10 +116,6 @@ impl<D: Disk> Grouping<D> {
             if !self.holds(expect)? {
                 return Ok(Err(CommitError::Conflict(expect.clone())));
             }
-        }
-        let deliveries: usize = commit.events.iter().map(|event| event.deliveries.len()).sum();
-        if self.batch.has_no_room_for(commit.operations() + deliveries) {
-            self.apply()?;
         }
         self.batch.begin_commit();
         self.counters.version += 1;
@@ -156,7 +137,7 @@ impl<D: Disk> Grouping<D> {
         match expect {
             Expect::Key(key, version) => Ok(self.version(&key.encode())? == *version),
             Expect::Bucket(bucket, version) => {
-                let staged = self.batch.bucket_version(bucket).or_else(|| self.moved.get(bucket).copied());
+                let staged = self.batch.bucket_version(bucket);
                 Ok(staged.unwrap_or_else(|| self.shared.bucket_version(bucket)) == *version)
             }
         }
@@ -240,19 +221,18 @@ impl<D: Disk> Grouping<D> {
         }
     }
 
-    /// Applies what is staged. Readers see it once the group is durable: the changes first, the versions that vouch for them after.
-    fn apply(&mut self) -> Result<(), Error> {
+    /// Writes what is staged. Readers see the changes first, and the versions that vouch for them after.
+    fn write(&mut self) -> Result<(), Error> {
         if self.batch.is_empty() {
             return Ok(());
         }
         let taken = self.batch.take(self.counters)?;
-        self.disk.apply(taken.changes)?;
-        self.moved.extend(taken.moved);
+        self.disk.write(taken.changes)?;
+        self.shared.publish(taken.moved, self.counters.sequence);
         if self.metrics.len() + taken.metrics.len() > MAX_REMEMBERED_METRICS {
             self.metrics.clear();
         }
         self.metrics.extend(taken.metrics);
-        self.applied += 1;
         Ok(())
     }
 }

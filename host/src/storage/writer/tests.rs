@@ -6,18 +6,20 @@ use super::*;
 use crate::storage::disk::Changes;
 use crate::storage::{ABSENT, Expect, Key, NewDelivery, NewEvent, Versioned, Write};
 
-/// What happened to a [`ProbedDisk`], and what readers could know at that moment.
+/// What was written to a [`ProbedDisk`], and what readers could know at that moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
-    /// So many keys were applied, while readers saw this version of the bucket `b`.
-    Applied(usize, Version),
-    /// All was made durable, while readers saw this version, and this event was the newest announced.
-    Flushed(Version, Sequence),
+struct Written {
+    /// How many keys were changed.
+    keys: usize,
+    /// Which version of the bucket `b` readers saw.
+    seen: Version,
+    /// Which event was the newest announced.
+    announced: Sequence,
 }
 
 /// A disk that stores nothing, notes what happens, and fails when told.
 struct ProbedDisk {
-    steps: Arc<Mutex<Vec<Step>>>,
+    written: Arc<Mutex<Vec<Written>>>,
     shared: Arc<Shared>,
     fails: Arc<AtomicBool>,
 }
@@ -35,19 +37,13 @@ impl Disk for ProbedDisk {
         true
     }
 
-    fn apply(&mut self, changes: Changes) -> Result<(), Error> {
-        let seen = self.shared.bucket_version(&bucket());
-        self.steps.lock().unwrap().push(Step::Applied(changes.len(), seen));
-        Ok(())
-    }
-
-    fn flush(&mut self) -> Result<(), Error> {
+    fn write(&mut self, changes: Changes) -> Result<(), Error> {
         if self.fails.load(Ordering::Relaxed) {
             return Err(Error::Backend("no space left".to_owned()));
         }
-        let announced = *self.shared.signals.events().borrow();
         let seen = self.shared.bucket_version(&bucket());
-        self.steps.lock().unwrap().push(Step::Flushed(seen, announced));
+        let announced = *self.shared.signals.events().borrow();
+        self.written.lock().unwrap().push(Written { keys: changes.len(), seen, announced });
         Ok(())
     }
 }
@@ -55,7 +51,7 @@ impl Disk for ProbedDisk {
 struct Bench {
     grouping: Grouping<ProbedDisk>,
     shared: Arc<Shared>,
-    steps: Arc<Mutex<Vec<Step>>>,
+    written: Arc<Mutex<Vec<Written>>>,
     fails: Arc<AtomicBool>,
 }
 
@@ -67,9 +63,9 @@ impl Bench {
             closed: AtomicBool::new(false),
             signals: Signals::new(0),
         });
-        let (steps, fails) = (Arc::default(), Arc::<AtomicBool>::default());
-        let disk = ProbedDisk { steps: Arc::clone(&steps), shared: Arc::clone(&shared), fails: Arc::clone(&fails) };
-        Self { grouping: Grouping::new(disk, Counters::default(), Arc::clone(&shared)), shared, steps, fails }
+        let (written, fails) = (Arc::default(), Arc::<AtomicBool>::default());
+        let disk = ProbedDisk { written: Arc::clone(&written), shared: Arc::clone(&shared), fails: Arc::clone(&fails) };
+        Self { grouping: Grouping::new(disk, Counters::default(), Arc::clone(&shared)), shared, written, fails }
     }
 
     /// Carries out these commits, which wait together: their answers.
@@ -88,8 +84,8 @@ impl Bench {
         answers.into_iter().map(|mut answered| answered.try_recv().unwrap()).collect()
     }
 
-    fn steps(&self) -> Vec<Step> {
-        std::mem::take(&mut self.steps.lock().unwrap())
+    fn written(&self) -> Vec<Written> {
+        std::mem::take(&mut self.written.lock().unwrap())
     }
 }
 
@@ -109,32 +105,31 @@ fn emits(deliveries: usize) -> Commit {
 }
 
 #[test]
-fn what_waits_together_is_flushed_once_and_batches_stay_small() {
+fn what_waits_together_is_written_once() {
     let mut bench = Bench::new();
     let answers = bench.carry_out(vec![puts("a", 100), puts("b", 100), puts("c", 55), puts("d", 100), emits(400)]);
     assert!(answers.iter().all(Result::is_ok));
-    // Each batch holds the counters too. Versions become visible and events are announced after the flush.
-    let applied = [Step::Applied(256, 0), Step::Applied(101, 0), Step::Applied(402, 0), Step::Flushed(0, 0)];
-    assert_eq!(bench.steps(), applied);
+    // The counters are in it, too. Versions become visible and events are announced afterwards.
+    assert_eq!(bench.written(), [Written { keys: 757, seen: 0, announced: 0 }]);
     assert_eq!(bench.shared.bucket_version(&bucket()), 4);
     assert_eq!(*bench.shared.signals.events().borrow(), 1);
 }
 
 #[test]
-fn a_batch_that_readers_do_not_see_yet_counts_for_the_commits_after_it() {
+fn what_readers_do_not_see_yet_counts_for_the_commits_after_it() {
     let mut bench = Bench::new();
     let expecting = |version| Commit { expects: vec![Expect::Bucket(bucket(), version)], ..Commit::default() };
     let answers = bench.carry_out(vec![puts("a", 200), emits(200), expecting(0), expecting(1)]);
     assert!(matches!(answers[..], [Ok(_), Ok(_), Err(CommitError::Conflict(_)), Ok(_)]), "{answers:?}");
-    assert_eq!(bench.steps(), [Step::Applied(201, 0), Step::Applied(202, 0), Step::Flushed(0, 0)]);
+    assert_eq!(bench.written(), [Written { keys: 402, seen: 0, announced: 0 }]);
 }
 
 #[test]
 fn a_group_is_bounded() {
     let mut bench = Bench::new();
-    bench.carry_out((0..40).map(|number| puts(&number.to_string(), 200)).collect());
-    let flushes = bench.steps().iter().filter(|step| matches!(step, Step::Flushed(..))).count();
-    assert_eq!(flushes, 2);
+    bench.carry_out((0..50).map(|number| puts(&number.to_string(), 200)).collect());
+    let keys: Vec<usize> = bench.written().iter().map(|written| written.keys).collect();
+    assert_eq!(keys, [8201, 1801]);
 }
 
 #[test]
@@ -143,7 +138,7 @@ fn refused_commits_touch_no_disk() {
     let expects = vec![Expect::Bucket(bucket(), 77)];
     let answers = bench.carry_out(vec![Commit { expects, ..emits(1) }, puts("a", 300)]);
     assert!(matches!(answers[..], [Err(CommitError::Conflict(_)), Err(CommitError::TooLarge(300))]));
-    assert_eq!(bench.steps(), []);
+    assert_eq!(bench.written(), []);
     assert_eq!(bench.carry_out(vec![emits(0)])[0].as_ref().unwrap().first_sequence, 1);
 }
 
@@ -153,7 +148,6 @@ fn a_failing_disk_fails_the_group_and_all_that_follows() {
     bench.fails.store(true, Ordering::Relaxed);
     let answers = bench.carry_out(vec![emits(1), puts("a", 300)]);
     bench.fails.store(false, Ordering::Relaxed);
-    bench.steps();
     let later = bench.carry_out(vec![emits(1), emits(1)]);
     for answer in answers.iter().chain(&later) {
         assert!(
@@ -161,7 +155,7 @@ fn a_failing_disk_fails_the_group_and_all_that_follows() {
             "{answer:?}"
         );
     }
-    assert_eq!(bench.steps(), [], "nothing is written after a failure");
+    assert_eq!(bench.written(), [], "nothing is written after a failure");
     assert_eq!(*bench.shared.signals.events().borrow(), 0, "what is not durable is not announced");
 }
 
@@ -170,5 +164,5 @@ fn a_commit_that_changes_nothing_still_stores_the_version_it_took() {
     let mut bench = Bench::new();
     let answers = bench.carry_out(vec![Commit::default()]);
     assert_eq!(answers[0].as_ref().unwrap().version, 1);
-    assert_eq!(bench.steps(), [Step::Applied(1, 0), Step::Flushed(0, 0)]);
+    assert_eq!(bench.written(), [Written { keys: 1, seen: 0, announced: 0 }]);
 }
