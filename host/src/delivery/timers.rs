@@ -56,20 +56,27 @@ impl Timers {
         let signals = self.bus.storage().signals();
         let mut put = signals.timers();
         let mut moves = self.bus.clock().moves();
+        // No timer is due before. Lists that began with the first one would have to pass over those that fired lately.
+        let mut first = Timestamp::default();
         while !stop.is_cancelled() {
             put.borrow_and_update();
             if let Some(moves) = &mut moves {
                 moves.borrow_and_update();
             }
-            signals.timers_looked_at();
-            let next = match self.fire().await {
+            first = first.min(signals.timers_looked_at());
+            let next = match self.fire(first).await {
                 Ok(Some(next)) => {
+                    first = next;
                     signals.timers_awaited(next);
                     self.bus.clock().wait_until(next)
                 }
-                Ok(None) => None,
+                Ok(None) => {
+                    first = Timestamp::MAX;
+                    None
+                }
                 Err(error) => {
                     tracing::error!(%error, "timers cannot be fired");
+                    first = Timestamp::default();
                     Some(AFTER_ERROR)
                 }
             };
@@ -94,14 +101,13 @@ impl Timers {
         }
     }
 
-    /// Fires what is due, and answers when the next timer will be.
-    async fn fire(&self) -> Result<Option<Timestamp>, crate::trials::Error> {
+    /// Fires what is due, from `first` on, and answers when the next timer will be.
+    async fn fire(&self, mut first: Timestamp) -> Result<Option<Timestamp>, crate::trials::Error> {
         loop {
             let now = self.bus.now();
-            let (due, next) = self.due(now)?;
-            if due.is_empty() {
-                return Ok(next);
-            }
+            let (due, next) = self.due(first, now)?;
+            let Some(last) = due.last() else { return Ok(next) };
+            first = last.due;
             for timer in &due {
                 self.metrics.timer_lateness(now.since(timer.due));
             }
@@ -112,17 +118,17 @@ impl Timers {
         }
     }
 
-    /// The timers that are due, the earliest first, and when the first of the others will be.
-    fn due(&self, now: Timestamp) -> Result<(Vec<Due>, Option<Timestamp>), storage::Error> {
+    /// The first timers that are due from `first` to `now`, the earliest first, or when the first of the others will be.
+    fn due(&self, first: Timestamp, now: Timestamp) -> Result<(Vec<Due>, Option<Timestamp>), storage::Error> {
         let mut due = Vec::new();
         let mut next: Option<Timestamp> = None;
         for kind in TimerKind::ALL {
             // Most looks find nothing that is due, so the first one is looked at alone.
-            match self.earliest(kind, 1)?.first() {
-                Some(first) if first.due <= now => {
-                    due.extend(self.earliest(kind, BATCH)?.into_iter().filter(|timer| timer.due <= now));
+            match self.earliest(kind, first, 1)?.first() {
+                Some(timer) if timer.due <= now => {
+                    due.extend(self.earliest(kind, first, BATCH)?.into_iter().filter(|timer| timer.due <= now));
                 }
-                Some(first) => next = Some(next.map_or(first.due, |next| next.min(first.due))),
+                Some(timer) => next = Some(next.map_or(timer.due, |next| next.min(timer.due))),
                 None => {}
             }
         }
@@ -131,8 +137,8 @@ impl Timers {
         Ok((due, next))
     }
 
-    fn earliest(&self, kind: TimerKind, limit: usize) -> Result<Vec<Due>, storage::Error> {
-        let found = self.bus.storage().scan(&KeyRange::timers(kind), limit)?;
+    fn earliest(&self, kind: TimerKind, first: Timestamp, limit: usize) -> Result<Vec<Due>, storage::Error> {
+        let found = self.bus.storage().scan(&KeyRange::timers_from(kind, first), limit)?;
         let timers = found.into_iter().filter_map(|(key, stored)| match &key {
             Key::Timer { kind, due, id } => Some(Due { kind: *kind, due: *due, id: id.clone(), key, stored }),
             _ => None,

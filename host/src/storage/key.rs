@@ -294,6 +294,12 @@ impl KeyRange {
         Self::under(vec![b'W', kind as u8])
     }
 
+    /// The timers of a kind that are due at `from` or later, the earliest first.
+    pub fn timers_from(kind: TimerKind, from: Timestamp) -> Self {
+        let key = Key::Timer { kind, due: from, id: String::new() };
+        Self { from: key.encode(), ..Self::timers(kind) }
+    }
+
     /// All metrics, by plugin and name.
     pub fn metrics() -> Self {
         Self::under(vec![b'C'])

@@ -20,7 +20,7 @@ pub struct Signals {
     events: watch::Sender<Sequence>,
     /// Counts the timers that were put and are due before those before them.
     timers: watch::Sender<u64>,
-    /// From when on timers need not be announced, in milliseconds since the epoch.
+    /// When the first timer is due that was put or awaited since the timers were looked at, in milliseconds since the epoch. Later ones need not be announced.
     timers_awaited: AtomicU64,
     /// Plugins whose queues grew, each with the lowest sequence that was put there.
     queues: Mutex<BTreeMap<String, Sequence>>,
@@ -51,9 +51,9 @@ impl Signals {
         self.timers.subscribe()
     }
 
-    /// Announces each timer that is put from now on. To be said before the timers are looked at.
-    pub fn timers_looked_at(&self) {
-        self.timers_awaited.store(u64::MAX, Ordering::SeqCst);
+    /// Announces each timer that is put from now on. To be said before the timers are looked at. Answers when the first one is due that was put or awaited since the last look.
+    pub fn timers_looked_at(&self) -> Timestamp {
+        Timestamp::from_millis(self.timers_awaited.swap(u64::MAX, Ordering::SeqCst))
     }
 
     /// Announces only timers that are due before `next`, for which somebody waits. To be said after the timers were looked at.

@@ -77,11 +77,12 @@ pub(super) async fn signals_tell_where_to_look(storage: Arc<dyn Storage>) {
         assert_eq!(timers.has_changed().expect("the store is open"), announced, "a timer that is due first at {due}");
         timers.mark_unchanged();
     }
-    storage.signals().timers_looked_at();
+    assert_eq!(storage.signals().timers_looked_at(), Timestamp::from_millis(6));
     storage.signals().timers_awaited(Timestamp::from_millis(6));
     let timer = timer(5);
     write(&*storage, [put(timer.clone(), ""), Write::Delete(delivery("p", 1, 0))]).await;
     assert!(timers.has_changed().expect("the store is open"), "a timer before the one that is awaited is");
+    assert_eq!(storage.signals().timers_looked_at(), Timestamp::from_millis(5));
     timers.mark_unchanged();
     write(&*storage, [put(delivery("p", 1, 0), "again"), Write::Delete(timer)]).await;
     let queues = storage.signals().queues().await;

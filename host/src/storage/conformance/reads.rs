@@ -74,6 +74,10 @@ pub(super) async fn ranges_are_ordered_and_bounded(storage: Arc<dyn Storage>) {
             KeyRange::timers(TimerKind::Expiry),
             vec![timer(TimerKind::Expiry, 255, "b"), timer(TimerKind::Expiry, 256, "a")],
         ),
+        (
+            KeyRange::timers_from(TimerKind::Expiry, Timestamp::from_millis(256)),
+            vec![timer(TimerKind::Expiry, 256, "a")],
+        ),
         (KeyRange::timers(TimerKind::Retry), vec![timer(TimerKind::Retry, 1, "c")]),
         (KeyRange::timers(TimerKind::Forget), vec![]),
         (KeyRange::metrics(), vec![metric("o", "n"), metric("p", "n")]),
