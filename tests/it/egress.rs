@@ -288,12 +288,40 @@ async fn an_address_of_ipv6_is_reached_if_it_is_granted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_name_is_looked_up_once_for_a_request_and_again_for_the_next() {
+async fn a_name_is_looked_up_once_for_a_connection_and_again_for_the_next() {
     let network = Network::new(RULES).await;
-    let request = json!({ "url": "http://rebind.test:HTTP/" });
+    let request = json!({ "url": "http://rebind.test:HTTP/closing" });
     assert_eq!(outcome(&network.send(vec![request.clone()]).await[0]), "200");
     assert_eq!(network.names.asked.lock().unwrap()["rebind.test"], 1);
     assert!(outcome(&network.send(vec![request]).await[0]).contains("DestinationIpProhibited"));
+    network.world.host.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_is_used_again_for_the_same_destination_while_it_is_open() {
+    let network = Network::new(RULES).await;
+    let plain = json!({ "url": "http://plain.test:HTTP/" });
+    for url in ["http://plain.test:HTTP/", "http://Plain.TEST:HTTP/again", "http://plain.test:HTTP/size?2000"] {
+        assert_eq!(outcome(&network.send(vec![json!({ "url": url })]).await[0]), "200");
+    }
+    assert_eq!((network.http.connections(), network.names.asked.lock().unwrap()["plain.test"]), (1, 1));
+    // The last answer was the end of that, and this one does not even say so.
+    assert_eq!(outcome(&network.send(vec![json!({ "url": "http://plain.test:HTTP/closing" })]).await[0]), "200");
+    assert_eq!(network.http.connections(), 2);
+    assert_eq!(outcome(&network.send(vec![plain.clone()]).await[0]), "200");
+    assert_eq!(network.http.connections(), 3);
+    // Each destination has its own, though they lead to one server, and what went wrong is not used again.
+    assert_eq!(outcome(&network.send(vec![json!({ "url": "http://granted.test:HTTP/" })]).await[0]), "200");
+    assert_eq!(network.http.connections(), 4);
+    let silent = json!({ "url": "http://silent.test:HTTP/silence" });
+    for connections in [5, 6] {
+        assert!(outcome(&network.send(vec![silent.clone()]).await[0]).contains("HttpResponseTimeout"));
+        assert_eq!(network.http.connections(), connections);
+    }
+    for _ in 0..3 {
+        assert_eq!(outcome(&network.send(vec![json!({ "url": "https://a.secure.test:TLS/" })]).await[0]), "200");
+    }
+    assert_eq!(network.tls.connections(), 1);
     network.world.host.shutdown().await;
 }
 

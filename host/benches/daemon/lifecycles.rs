@@ -16,8 +16,8 @@ use trialbridge::trials::Request;
 
 use crate::support::{Row, drained, repository, shipped};
 
-/// How many trials live. Enough that, but for the first and the last two seconds, some are requested and assigned while others expire.
-const TRIALS: usize = 6_000;
+/// How many trials live. Enough that the first and the last two seconds, in which none expires and none is requested, count for little.
+const TRIALS: usize = 20_000;
 
 /// How many wait to be assigned at one time, and how many stacks are warm.
 const WAITING: usize = 64;
@@ -130,11 +130,14 @@ async fn slack() -> u16 {
         while let Ok((mut stream, _)) = listener.accept().await {
             tokio::spawn(async move {
                 let mut request = Vec::new();
-                // The body is JSON, and the last of it.
-                while !request.ends_with(b"}") && stream.read_buf(&mut request).await.is_ok_and(|read| read > 0) {}
-                let answer =
-                    "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
-                stream.write_all(answer.as_bytes()).await.unwrap();
+                while stream.read_buf(&mut request).await.is_ok_and(|read| read > 0) {
+                    // The body is JSON, and the last of it.
+                    if request.ends_with(b"}") {
+                        let answer = "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\nok";
+                        stream.write_all(answer.as_bytes()).await.unwrap();
+                        request.clear();
+                    }
+                }
             });
         }
     });

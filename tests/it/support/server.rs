@@ -19,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 /// | `/redirect?URL` | 302, to that URL |
 /// | `/size?BYTES` | so many bytes, without saying so before |
 /// | `/silence` | none |
+/// | `/closing` | 200, and the end of the connection, of which the answer says nothing |
 /// | `/held` | 200, once the test lets one go |
 /// | `/failing?TIMES` | 503 so many times, then 200 |
 /// | `/compressed` | 200, in gzip as it says |
@@ -35,6 +36,8 @@ pub(crate) type Answer = Box<dyn Fn(&Seen) -> Option<(u16, String, String)> + Se
 struct State {
     answer: Answer,
     seen: Mutex<Vec<Seen>>,
+    /// How many connections there were.
+    connections: AtomicUsize,
     /// The answers that are held and may go.
     released: Semaphore,
     held: AtomicUsize,
@@ -99,6 +102,11 @@ impl Server {
         self.state.seen.lock().unwrap().clone()
     }
 
+    /// How many connections there were so far.
+    pub(crate) fn connections(&self) -> usize {
+        self.state.connections.load(Ordering::SeqCst)
+    }
+
     /// Lets one held answer go.
     pub(crate) fn release(&self) {
         self.state.released.add_permits(1);
@@ -115,6 +123,7 @@ impl Server {
         let state = Arc::new(State {
             answer,
             seen: Mutex::default(),
+            connections: AtomicUsize::new(0),
             released: Semaphore::new(0),
             held: AtomicUsize::new(0),
             most_held: AtomicUsize::new(0),
@@ -126,10 +135,11 @@ impl Server {
                 tokio::spawn(async move {
                     match tls {
                         // A client that does not believe the certificate ends the handshake.
-                        Some(tls) => match tls.accept(stream).await {
-                            Ok(stream) => state.serve(stream).await,
-                            Err(_) => None,
-                        },
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                state.serve(stream).await;
+                            }
+                        }
                         None => state.serve(stream).await,
                     }
                 });
@@ -140,17 +150,23 @@ impl Server {
 }
 
 impl State {
-    /// Answers one request. `None` if the client went away.
-    async fn serve(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Option<()> {
-        let seen = receive(&mut stream).await?;
+    /// Answers what comes over one connection.
+    async fn serve(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+        self.connections.fetch_add(1, Ordering::SeqCst);
+        while self.answer_next(&mut stream).await.is_some() {}
+        let _ = stream.shutdown().await;
+    }
+
+    /// Answers one request. `None` if there is no other to come.
+    async fn answer_next(&self, stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Option<()> {
+        let seen = receive(stream).await?;
         let target = seen.target().to_owned();
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));
         self.seen.lock().unwrap().push(seen.clone());
         if let Some((status, headers, body)) = (self.answer)(&seen) {
             let length = body.len();
             let answer = format!("HTTP/1.1 {status} Said\r\n{headers}content-length: {length}\r\n\r\n{body}");
-            stream.write_all(answer.as_bytes()).await.ok()?;
-            return stream.shutdown().await.ok();
+            return stream.write_all(answer.as_bytes()).await.ok();
         }
         let answer = match path {
             "/redirect" => format!("HTTP/1.1 302 Found\r\nlocation: {query}\r\ncontent-length: 0\r\n\r\n"),
@@ -182,7 +198,7 @@ impl State {
             }
         };
         stream.write_all(answer.as_bytes()).await.ok()?;
-        stream.shutdown().await.ok()
+        (!matches!(path, "/size" | "/closing")).then_some(())
     }
 }
 

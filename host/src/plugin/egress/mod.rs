@@ -5,12 +5,14 @@
 //! * `sign`: signatures for AWS
 //! * `address`: which IP addresses are public
 //! * `connect`: a name is looked up once, and the connection goes to an address that was checked
-//! * `exchange`: one request and its answer
+//! * `exchange`: requests and their answers over one connection
+//! * `kept`: connections are used again for a while
 //! * `redact`: names instead of secrets, in what comes back and in what is logged
 
 mod address;
 mod connect;
 mod exchange;
+mod kept;
 mod redact;
 mod secrets;
 mod sign;
@@ -34,6 +36,8 @@ pub use self::connect::{Resolver, SystemResolver};
 pub(super) use self::redact::Redactor;
 pub(super) use self::secrets::{Key, Placeholders};
 
+use self::exchange::{Failure, Link};
+use self::kept::Kept;
 use self::secrets::Used;
 use super::runtime::Runtime;
 use super::usage::{Ran, Sent};
@@ -64,6 +68,8 @@ pub(super) struct Egress {
     /// Holds as many permits as commands may be under way.
     pub(super) command_slots: Semaphore,
     resolver: Arc<dyn Resolver>,
+    /// Connections for its next requests.
+    kept: Kept,
     clock: Arc<dyn Clock>,
 }
 
@@ -148,6 +154,7 @@ impl Egress {
             slots: Semaphore::new(settings.limits.http_requests as usize),
             command_slots: Semaphore::new(settings.limits.commands as usize),
             resolver: runtime.resolver.clone(),
+            kept: Kept::default(),
             clock: runtime.clock.clone(),
             destinations,
         })
@@ -218,18 +225,40 @@ impl Egress {
             // The destination's own time is kept around all of this: a second timer for it would end as another error.
             let limit = |wanted: Option<Duration>| wanted.unwrap_or(Duration::MAX);
             let within = limit(options.connect_timeout);
-            let stream = connect::connect(&*self.resolver, destination, &self.tls[index], &url, within).await;
-            if let Err(Error::DestinationIpProhibited) = stream {
-                let reason = "its host stands for an address that is not public; to grant it write { url = \"...\", addresses = [\"...\"] }";
-                self.denied(&progress.sent, reason);
-            }
-            let stream = stream?;
             let pauses = (limit(options.first_byte_timeout), limit(options.between_bytes_timeout));
-            exchange::exchange(stream, request, destination.response_size, pauses).await
+            let place = (index, url[..url::Position::BeforePath].to_owned());
+            let mut kept = self.kept.take(&place);
+            loop {
+                let was_kept = kept.is_some();
+                let mut link = match kept.take() {
+                    Some(link) => link,
+                    None => self.connect(index, &url, within, &progress.sent).await?,
+                };
+                match link.exchange(request, destination.response_size, pauses).await {
+                    Ok(response) => {
+                        self.kept.keep(place, link);
+                        return Ok(response);
+                    }
+                    // It was closed in this very moment.
+                    Err(Failure { unsent: Some(again), .. }) if was_kept => request = *again,
+                    Err(Failure { error, .. }) => return Err(error),
+                }
+            }
         };
         let response = tokio::time::timeout_at(deadline, talk).await.map_err(|_| Error::HttpResponseTimeout)??;
         progress.sent.response_bytes = response.body().len();
         self.redact(response)
+    }
+
+    /// A new connection to where `url` leads.
+    async fn connect(&self, index: usize, url: &Url, within: Duration, sent: &Sent) -> Result<Link, Error> {
+        let destination = &self.destinations[index];
+        let stream = connect::connect(&*self.resolver, destination, &self.tls[index], url, within).await;
+        if let Err(Error::DestinationIpProhibited) = stream {
+            let reason = "its host stands for an address that is not public; to grant it write { url = \"...\", addresses = [\"...\"] }";
+            self.denied(sent, reason);
+        }
+        Link::new(stream?).await
     }
 
     /// Whether a request would be sent, as far as can be said without a network. Puts the secrets into it.
