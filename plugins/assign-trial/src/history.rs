@@ -76,12 +76,14 @@ fn key(host: &Host, trial_id: &str) -> String {
 /// stands above it.
 fn shown(entry: &Entry, repeats: bool) -> Result<Box<RawValue>, Failure> {
     let unreadable = |error: serde_json::Error| permanent(format!("an entry of the history cannot be kept: {error}"));
-    let mut text = masked(serde_json::to_string(entry).map_err(unreadable)?);
-    if repeats || text.len() > LONGEST_VALUE {
+    let text = if repeats {
+        Ok(json!({ "at": entry.at, "state": entry.state, "event": "StateEntered" }).to_string())
+    } else {
+        serde_json::to_string(entry)
+    };
+    let mut text = masked(text.map_err(unreadable)?);
+    if text.len() > LONGEST_VALUE {
         let mut members: Map<String, Value> = serde_json::from_str(&text).map_err(unreadable)?;
-        if repeats {
-            members.shift_remove("input");
-        }
         for name in ["input", "output"] {
             let Some(value) = members.get_mut(name) else { continue };
             let whole = value.to_string();

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use serde_json::Value;
 
-use crate::path::Path;
+use crate::path::{Context, Path};
 use crate::time;
 
 /// A condition of a Choice.
@@ -79,7 +79,7 @@ impl Condition {
     /// # Errors
     ///
     /// A sentence, if a path finds nothing.
-    pub(crate) fn holds(&self, input: &Value, context: &Value) -> Result<bool, String> {
+    pub(crate) fn holds(&self, input: &Value, context: &Context<'_>) -> Result<bool, String> {
         Ok(match self {
             Self::All(conditions) => {
                 for condition in conditions {
@@ -106,7 +106,7 @@ impl Condition {
                     Test::Matches(pieces) => value.as_str().is_some_and(|text| matches(text, pieces)),
                     Test::Order(domain, relation, Operand::Value(other)) => domain.compare(&value, other, *relation),
                     Test::Order(domain, relation, Operand::Path(other)) => {
-                        domain.compare(&value, &other.read(input, context)?, *relation)
+                        domain.compare(&value, other.read(input, context)?.as_ref(), *relation)
                     }
                 }
             }

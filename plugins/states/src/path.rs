@@ -1,7 +1,13 @@
 //! Paths: where a value is read, and where a result is put.
 
+use std::borrow::Cow;
+use std::cell::LazyCell;
+
 use serde_json::{Map, Value};
 use serde_json_path::JsonPath;
+
+/// The context object, `$$`, which is made for whoever reads it. Few do.
+pub(crate) type Context<'a> = LazyCell<Value, Box<dyn FnOnce() -> Value + 'a>>;
 
 /// A path that reads.
 #[derive(Clone, Debug)]
@@ -57,12 +63,17 @@ impl Path {
         matches!(self.way, Way::Definite(_))
     }
 
+    /// Whether it leads to all of the input.
+    pub(crate) fn is_whole(&self) -> bool {
+        !self.of_context && matches!(&self.way, Way::Definite(parts) if parts.is_empty())
+    }
+
     /// What is there. A path to any number of places finds an array, which may be empty.
-    pub(crate) fn find(&self, input: &Value, context: &Value) -> Option<Value> {
+    pub(crate) fn find<'v>(&self, input: &'v Value, context: &'v Context<'_>) -> Option<Cow<'v, Value>> {
         let root = if self.of_context { context } else { input };
         match &self.way {
-            Way::Definite(parts) => get(root, parts).cloned(),
-            Way::Indefinite(path) => Some(path.query(root).all().into_iter().cloned().collect()),
+            Way::Definite(parts) => get(root, parts).map(Cow::Borrowed),
+            Way::Indefinite(path) => Some(Cow::Owned(path.query(root).all().into_iter().cloned().collect())),
         }
     }
 
@@ -71,7 +82,7 @@ impl Path {
     /// # Errors
     ///
     /// A sentence that says that nothing is.
-    pub(crate) fn read(&self, input: &Value, context: &Value) -> Result<Value, String> {
+    pub(crate) fn read<'v>(&self, input: &'v Value, context: &'v Context<'_>) -> Result<Cow<'v, Value>, String> {
         let place = if self.of_context { "the context object" } else { "the input" };
         self.find(input, context).ok_or_else(|| format!("the path {} finds nothing in {place}", self.text))
     }

@@ -1,9 +1,11 @@
 //! Payload templates: JSON in which the members whose names end in `.$` are paths and intrinsic functions.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use crate::intrinsic::Function;
-use crate::path::Path;
+use crate::path::{Context, Path};
 use crate::problem::{Problem, names};
 
 /// A template.
@@ -25,11 +27,11 @@ pub(crate) enum Expression {
 }
 
 /// What expressions are evaluated with.
-pub(crate) struct Scene<'a> {
+pub(crate) struct Scene<'a, 'c> {
     /// What `$` is.
     pub(crate) input: &'a Value,
     /// What `$$` is.
-    pub(crate) context: &'a Value,
+    pub(crate) context: &'a Context<'c>,
     /// Random numbers.
     pub(crate) random: &'a mut dyn FnMut() -> u64,
 }
@@ -56,7 +58,7 @@ impl Template {
     /// # Errors
     ///
     /// States.ParameterPathFailure for a path that finds nothing, States.IntrinsicFailure for a function that cannot be computed.
-    pub(crate) fn fill(&self, scene: &mut Scene<'_>) -> Result<Value, Problem> {
+    pub(crate) fn fill(&self, scene: &mut Scene<'_, '_>) -> Result<Value, Problem> {
         Ok(match self {
             Self::Constant(value) => value.clone(),
             Self::Object(members) => {
@@ -84,10 +86,11 @@ impl Expression {
     /// # Errors
     ///
     /// Those of [`Template::fill`].
-    pub(crate) fn evaluate(&self, scene: &mut Scene<'_>) -> Result<Value, Problem> {
+    pub(crate) fn evaluate(&self, scene: &mut Scene<'_, '_>) -> Result<Value, Problem> {
         match self {
             Self::Path(path) => path
                 .read(scene.input, scene.context)
+                .map(Cow::into_owned)
                 .map_err(|cause| Problem::new(names::PARAMETER_PATH_FAILURE, cause)),
             Self::Function(function) => function.call(scene),
         }

@@ -1,5 +1,8 @@
 //! What states do: how they begin, finish, fail and are left.
 
+use std::borrow::Cow;
+use std::io;
+
 use serde_json::{Map, Value};
 
 use super::context::Item;
@@ -64,7 +67,7 @@ impl Thread {
 
     /// Leaves the state for the next, or for good.
     pub(super) fn leave(&mut self, name: &str, output: Value, next: Option<&str>, turn: &mut Turn<'_, '_>) -> Progress {
-        let size = output.to_string().len();
+        let size = size(&output);
         if size > LARGEST {
             let cause = format!("the output of {name:?} has {size} bytes, and at most {LARGEST} are allowed");
             return Progress::Ended(Err(Problem::new(names::DATA_LIMIT_EXCEEDED, cause)));
@@ -87,8 +90,11 @@ impl Thread {
     pub(super) fn given_on(&self, state: &State, value: Value, turn: &Turn<'_, '_>) -> Result<Value, Problem> {
         match &state.output {
             None => Ok(Value::Object(Map::new())),
+            Some(path) if path.is_whole() => Ok(value),
             Some(path) => {
-                path.read(&value, &self.context(turn)).map_err(|cause| Problem::runtime(format!("OutputPath: {cause}")))
+                let context = self.context(turn.about);
+                let given = path.read(&value, &context).map(Cow::into_owned);
+                given.map_err(|cause| Problem::runtime(format!("OutputPath: {cause}")))
             }
         }
     }
@@ -113,7 +119,7 @@ impl Thread {
                 Ok(Progress::Call(Call { token, visit, resource, input, deadline }))
             }
             Kind::Choice { rules, default } => {
-                let context = self.context(turn);
+                let context = self.context(turn.about);
                 let mut next = default.as_deref();
                 for (condition, target) in rules {
                     if condition.holds(&input, &context).map_err(Problem::runtime)? {
@@ -121,6 +127,7 @@ impl Thread {
                         break;
                     }
                 }
+                drop(context);
                 let Some(next) = next else {
                     let cause = format!("no choice of {name:?} matches, and it has no Default");
                     return Err(Problem::new(names::NO_CHOICE_MATCHED, cause));
@@ -136,8 +143,9 @@ impl Thread {
                     }
                     Until::Timestamp(time) => *time,
                     Until::TimestampPath(path) => {
+                        let context = self.context(turn.about);
                         let value = path
-                            .read(&input, &self.context(turn))
+                            .read(&input, &context)
                             .map_err(|cause| Problem::runtime(format!("TimestampPath: {cause}")))?;
                         let time = value.as_str().and_then(time::parse).map(time::millis);
                         time.ok_or_else(|| {
@@ -167,10 +175,11 @@ impl Thread {
                 Ok(Progress::Moved)
             }
             Kind::Map { items, selector, processor, .. } => {
-                let found = items
-                    .read(&input, &self.context(turn))
-                    .map_err(|cause| Problem::runtime(format!("ItemsPath: {cause}")))?;
-                let Value::Array(values) = found else {
+                let context = self.context(turn.about);
+                let found = items.read(&input, &context).map(Cow::into_owned);
+                drop(context);
+                let Value::Array(values) = found.map_err(|cause| Problem::runtime(format!("ItemsPath: {cause}")))?
+                else {
                     return Err(Problem::runtime("ItemsPath leads to what is no array"));
                 };
                 let outer = self.item.take();
@@ -204,14 +213,15 @@ impl Thread {
 
     /// What the state works on: a part of what it was given, and what is made of that.
     fn effective_input(&self, state: &State, turn: &mut Turn<'_, '_>) -> Result<Value, Problem> {
+        let context = self.context(turn.about);
         let input = match &state.input {
-            None => Value::Object(Map::new()),
-            Some(path) => path
-                .read(&self.input, &self.context(turn))
-                .map_err(|cause| Problem::runtime(format!("InputPath: {cause}")))?,
+            None => Cow::Owned(Value::Object(Map::new())),
+            Some(path) => {
+                path.read(&self.input, &context).map_err(|cause| Problem::runtime(format!("InputPath: {cause}")))?
+            }
         };
         match &state.parameters {
-            None => Ok(input),
+            None => Ok(input.into_owned()),
             Some(template) => self.fill(template, &input, turn),
         }
     }
@@ -232,7 +242,7 @@ impl Thread {
     }
 
     fn fill(&self, template: &Template, input: &Value, turn: &mut Turn<'_, '_>) -> Result<Value, Problem> {
-        let context = self.context(turn);
+        let context = self.context(turn.about);
         template.fill(&mut Scene { input, context: &context, random: &mut *turn.moment.random })
     }
 
@@ -241,7 +251,7 @@ impl Thread {
             None => return Ok(String::new()),
             Some(Said::Given(text)) => return Ok(text.clone()),
             Some(Said::Made(expression)) => {
-                let context = self.context(turn);
+                let context = self.context(turn.about);
                 let mut scene = Scene { input: &self.input, context: &context, random: &mut *turn.moment.random };
                 expression.evaluate(&mut scene).map_err(|problem| Problem::runtime(problem.cause))?
             }
@@ -253,4 +263,24 @@ impl Thread {
             }
         }
     }
+}
+
+/// How many bytes a value has as JSON.
+fn size(value: &Value) -> usize {
+    struct Count(usize);
+
+    impl io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let mut count = Count(0);
+    serde_json::to_writer(&mut count, value).expect("a value can be written, and counting cannot fail");
+    count.0
 }

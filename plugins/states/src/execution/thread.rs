@@ -7,6 +7,7 @@ use super::context::{About, Here, Item};
 use super::{Call, Moment, earlier};
 use crate::definition::{Amount, Kind, Scope, State};
 use crate::history::What;
+use crate::path::Context;
 use crate::problem::{Problem, names};
 
 /// A thread.
@@ -178,13 +179,15 @@ impl Thread {
     }
 
     /// The context object.
-    pub(super) fn context(&self, turn: &Turn<'_, '_>) -> Value {
-        turn.about.context(&Here {
-            state: &self.state,
-            entered_at: self.entered_at,
-            retries: self.retries.iter().sum(),
-            item: self.item.as_ref(),
-        })
+    pub(super) fn context<'a>(&'a self, about: &'a About) -> Context<'a> {
+        Context::new(Box::new(|| {
+            about.context(&Here {
+                state: &self.state,
+                entered_at: self.entered_at,
+                retries: self.retries.iter().sum(),
+                item: self.item.as_ref(),
+            })
+        }))
     }
 
     fn task_failed(&mut self, state: &State, name: &str, problem: Problem, turn: &mut Turn<'_, '_>) -> Progress {
@@ -267,9 +270,9 @@ impl Thread {
         match amount {
             Amount::Given(number) => Ok(*number),
             Amount::Found(path) => {
-                let value = path
-                    .read(input, &self.context(turn))
-                    .map_err(|cause| Problem::runtime(format!("{field}: {cause}")))?;
+                let context = self.context(turn.about);
+                let value =
+                    path.read(input, &context).map_err(|cause| Problem::runtime(format!("{field}: {cause}")))?;
                 value.as_u64().ok_or_else(|| {
                     Problem::runtime(format!("{field} leads to {value}, and must lead to a whole number"))
                 })

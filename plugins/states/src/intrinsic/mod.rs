@@ -6,6 +6,8 @@ mod parse;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use crate::path::Path;
@@ -58,13 +60,14 @@ impl Function {
     /// # Errors
     ///
     /// States.IntrinsicFailure; States.ParameterPathFailure for a path that finds nothing.
-    pub(crate) fn call(&self, scene: &mut Scene<'_>) -> Result<Value, Problem> {
+    pub(crate) fn call(&self, scene: &mut Scene<'_, '_>) -> Result<Value, Problem> {
         let mut values = Vec::with_capacity(self.arguments.len());
         for argument in &self.arguments {
             values.push(match argument {
                 Argument::Constant(value) => value.clone(),
                 Argument::Path(path) => path
                     .read(scene.input, scene.context)
+                    .map(Cow::into_owned)
                     .map_err(|cause| Problem::new(names::PARAMETER_PATH_FAILURE, cause))?,
                 Argument::Function(function) => function.call(scene)?,
             });

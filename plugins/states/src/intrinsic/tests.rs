@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use super::Function;
+use crate::path::Context;
 use crate::template::Scene;
 
 fn call(text: &str, input: &Value) -> Result<Value, String> {
-    let context = json!({ "Execution": { "Id": "run-1" } });
+    let context = Context::new(Box::new(|| json!({ "Execution": { "Id": "run-1" } })));
     let mut next = 41;
     let mut random = || {
         next += 1;
