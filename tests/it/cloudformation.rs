@@ -185,8 +185,9 @@ async fn rolling_back(moto: u16) -> u16 {
                     &format!("<StackStatus>{state}</StackStatus><StackStatusReason>The following resource(s) failed: [Queue].</StackStatusReason>"),
                 );
                 let length = text.len();
-                let answer =
-                    format!("HTTP/1.1 {status} X\r\ncontent-type: text/xml\r\ncontent-length: {length}\r\n\r\n{text}");
+                let answer = format!(
+                    "HTTP/1.1 {status} X\r\ncontent-type: text/xml\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{text}"
+                );
                 stream.write_all(answer.as_bytes()).await.ok()?;
                 stream.shutdown().await.ok()
             });

@@ -129,7 +129,7 @@ async fn slack() -> u16 {
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             tokio::spawn(async move {
-                let mut request = Vec::new();
+                let mut request = Vec::with_capacity(1 << 14);
                 while stream.read_buf(&mut request).await.is_ok_and(|read| read > 0) {
                     // The body is JSON, and the last of it.
                     if request.ends_with(b"}") {

@@ -202,7 +202,7 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use super::*;
-    use crate::clock::Clock;
+    use crate::clock::{Clock, ManualClock};
     use crate::delivery::record::DeliveryId;
     use crate::storage::{Commit, MemoryStorage, Storage};
 
@@ -220,13 +220,16 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_clock_that_is_set_is_noticed_soon() {
-        const HOUR: Duration = Duration::from_secs(60 * 60);
-        let (clock, storage) = (Arc::new(Settable::default()), Arc::new(MemoryStorage::new()));
+    const HOUR: Duration = Duration::from_secs(60 * 60);
+
+    fn timers(clock: &Arc<impl Clock + 'static>, storage: &Arc<MemoryStorage>) -> Timers {
         let bus = Arc::new(Bus::new(storage.clone(), clock.clone()));
-        let timers = Timers::new(bus.clone(), Arc::new(Trials::new(bus)), Arc::new(Metrics::new()));
-        let id = DeliveryId { plugin: "p".to_owned(), sequence: 1, ordinal: 0 };
+        Timers::new(bus.clone(), Arc::new(Trials::new(bus)), Arc::new(Metrics::new()))
+    }
+
+    /// Puts a timer that brings back a delivery of `plugin`.
+    async fn put(storage: &MemoryStorage, plugin: &str, after: Duration) {
+        let id = DeliveryId { plugin: plugin.to_owned(), sequence: 1, ordinal: 0 };
         let delivery = Delivery {
             id: id.clone(),
             rule: "r".to_owned(),
@@ -236,17 +239,50 @@ mod tests {
             error: None,
             redriven: false,
         };
-        let key = Key::Timer { kind: TimerKind::Retry, due: clock.now().plus(HOUR), id: id.to_string() };
+        let key = Key::Timer { kind: TimerKind::Retry, due: Timestamp::default().plus(after), id: id.to_string() };
         let writes = vec![Write::Put(key, delivery.encode())];
         storage.commit(Commit { writes, ..Commit::default() }).await.expect("a commit");
+    }
 
+    /// Whose deliveries come back.
+    async fn back(storage: &MemoryStorage) -> Vec<String> {
+        storage.signals().queues().await.into_keys().collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_set_is_noticed_soon() {
+        let (clock, storage) = <(Arc<Settable>, Arc<MemoryStorage>)>::default();
+        put(&storage, "p", HOUR).await;
         let stop = CancellationToken::new();
-        let running = tokio::spawn(timers.run(stop.clone()));
+        let running = tokio::spawn(timers(&clock, &storage).run(stop.clone()));
         tokio::task::yield_now().await;
         clock.0.store(HOUR.as_millis() as u64, Ordering::Relaxed);
         let started = tokio::time::Instant::now();
-        assert_eq!(storage.signals().queues().await.into_keys().collect::<Vec<_>>(), ["p"]);
+        assert_eq!(back(&storage).await, ["p"]);
         assert!(started.elapsed() <= Duration::from_secs(10), "it took {:?}", started.elapsed());
+        stop.cancel();
+        running.await.expect("an end");
+    }
+
+    #[tokio::test]
+    async fn a_timer_that_is_put_before_those_that_were_looked_at_fires() {
+        let (clock, storage) = (Arc::new(ManualClock::new(Timestamp::default())), Arc::new(MemoryStorage::new()));
+        put(&storage, "late", HOUR * 2).await;
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(timers(&clock, &storage).run(stop.clone()));
+        let back_later = async || {
+            tokio::task::yield_now().await;
+            clock.advance(HOUR);
+            tokio::time::timeout(Duration::from_secs(60), back(&storage)).await.expect("it fires")
+        };
+        tokio::task::yield_now().await;
+        put(&storage, "early", HOUR).await;
+        assert_eq!(back_later().await, ["early"]);
+        assert_eq!(back_later().await, ["late"]);
+        // None is left, and this one comes before all that there were.
+        tokio::task::yield_now().await;
+        put(&storage, "past", Duration::ZERO).await;
+        assert_eq!(back_later().await, ["past"]);
         stop.cancel();
         running.await.expect("an end");
     }

@@ -9,9 +9,9 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Bytes};
 use hyper::client::conn::http1::{Connection, SendRequest, handshake};
+use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 use wasmtime_wasi_http::Error;
-use wasmtime_wasi_http::io::TokioIo;
 
 use super::connect::Stream;
 

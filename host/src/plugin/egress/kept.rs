@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use tokio::runtime::{Handle, Id};
 use tokio::time::Instant;
+use url::Url;
 
 use super::exchange::Link;
 
@@ -16,8 +18,24 @@ const OLDEST: Duration = Duration::from_secs(60);
 /// The most that are kept for a plugin.
 const MOST: usize = 16;
 
-/// Where a connection leads: the destination that allows it, by its place in the list, and the URL's scheme, host and port.
-pub(super) type Place = (usize, String);
+/// Where a connection leads, and who is told when something comes over it.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The destination that allows it, by its place in the list.
+    destination: usize,
+    /// The URL's scheme, host and port.
+    origin: String,
+    /// The runtime in which it was made. That of long calls may be busy, and short ones do not wait for it.
+    runtime: Id,
+}
+
+impl Place {
+    /// A place for requests from here.
+    pub(super) fn new(destination: usize, url: &Url) -> Self {
+        let origin = url[..url::Position::BeforePath].to_owned();
+        Self { destination, origin, runtime: Handle::current().id() }
+    }
+}
 
 /// The connections of a plugin that nobody uses now.
 #[derive(Default)]
@@ -43,7 +61,7 @@ impl Kept {
         let mut state = lock(&self.0);
         while let Some(last) = state.idle.iter().rposition(|idle| idle.place == *place) {
             let mut link = state.idle.remove(last).link;
-            if link.is_open() {
+            if link.begun.elapsed() < OLDEST && link.is_open() {
                 return Some(link);
             }
         }
@@ -52,7 +70,7 @@ impl Kept {
 
     /// Keeps a connection, if another request can be sent on it.
     pub(super) fn keep(&self, place: Place, mut link: Link) {
-        if link.begun.elapsed() >= OLDEST || !link.is_open() {
+        if !link.is_open() {
             return;
         }
         let mut state = lock(&self.0);
@@ -99,6 +117,10 @@ mod tests {
         (Link::new(Box::new(ours)).await.ok().unwrap(), theirs)
     }
 
+    fn place(destination: usize) -> Place {
+        Place::new(destination, &"http://a.test/path".parse().unwrap())
+    }
+
     /// When the other side hears of the end.
     async fn end(mut theirs: DuplexStream) -> Instant {
         assert_eq!(theirs.read(&mut [0]).await.unwrap(), 0);
@@ -107,38 +129,54 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_nobody_uses_is_closed() {
-        let (kept, place) = (Kept::default(), (0, "http://a.test".to_owned()));
+        let kept = Kept::default();
         let (link, theirs) = link().await;
-        kept.keep(place.clone(), link);
-        assert!(kept.take(&(1, place.1.clone())).is_none());
+        kept.keep(place(0), link);
+        assert!(kept.take(&place(1)).is_none());
         tokio::time::sleep(IDLE / 2).await;
-        let used = kept.take(&place).unwrap();
-        assert!(kept.take(&place).is_none());
+        let used = kept.take(&place(0)).unwrap();
+        assert!(kept.take(&place(0)).is_none());
         let started = Instant::now();
-        kept.keep(place, used);
+        kept.keep(place(0), used);
         assert_eq!(end(theirs).await, started + IDLE);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_old_or_too_much_or_closed_is_not_kept() {
-        let (kept, place) = (Kept::default(), (0, "http://a.test".to_owned()));
-        let ((old, at_old), (mut first, at_first)) = (link().await, link().await);
+    async fn what_is_old_or_closed_or_too_much_is_not_used() {
+        let kept = Kept::default();
+        let (old, at_old) = link().await;
         tokio::time::sleep(OLDEST).await;
         let now = Instant::now();
-        kept.keep(place.clone(), old);
+        kept.keep(place(0), old);
+        assert!(kept.take(&place(0)).is_none());
         assert_eq!(end(at_old).await, now);
+
         let (closed, at_closed) = link().await;
+        let (closed_later, at_closed_later) = link().await;
         drop(at_closed);
-        kept.keep(place.clone(), closed);
-        assert!(kept.take(&place).is_none());
-        first.begun = now;
-        kept.keep(place.clone(), first);
+        kept.keep(place(0), closed);
+        assert!(lock(&kept.0).idle.is_empty());
+        kept.keep(place(0), closed_later);
+        drop(at_closed_later);
+        assert!(kept.take(&place(0)).is_none());
+
+        let (first, at_first) = link().await;
+        kept.keep(place(0), first);
         let mut others = Vec::new();
         for _ in 0..MOST {
             let (link, theirs) = link().await;
-            kept.keep(place.clone(), link);
+            kept.keep(place(0), link);
             others.push(theirs);
         }
         assert_eq!(end(at_first).await, now);
+    }
+
+    #[tokio::test]
+    async fn a_request_that_cannot_be_sent_comes_back() {
+        let (mut link, theirs) = link().await;
+        drop(theirs);
+        let request = http::Request::new(http_body_util::Full::default());
+        let pauses = (Duration::MAX, Duration::MAX);
+        assert!(link.exchange(request, 1000, pauses).await.is_err_and(|failure| failure.unsent.is_some()));
     }
 }

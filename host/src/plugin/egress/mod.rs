@@ -37,7 +37,7 @@ pub(super) use self::redact::Redactor;
 pub(super) use self::secrets::{Key, Placeholders};
 
 use self::exchange::{Failure, Link};
-use self::kept::Kept;
+use self::kept::{Kept, Place};
 use self::secrets::Used;
 use super::runtime::Runtime;
 use super::usage::{Ran, Sent};
@@ -226,7 +226,7 @@ impl Egress {
             let limit = |wanted: Option<Duration>| wanted.unwrap_or(Duration::MAX);
             let within = limit(options.connect_timeout);
             let pauses = (limit(options.first_byte_timeout), limit(options.between_bytes_timeout));
-            let place = (index, url[..url::Position::BeforePath].to_owned());
+            let place = Place::new(index, &url);
             let mut kept = self.kept.take(&place);
             loop {
                 let was_kept = kept.is_some();

@@ -6,9 +6,11 @@
 //!
 //! sled's own flush would not be enough: it hands data to the disk and waits neither until the disk has stored it, nor until the system has stored how long the file is.
 
+use std::fmt::Display;
 use std::fs::{self, File};
-use std::io;
+use std::io::ErrorKind;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use super::Open;
@@ -21,8 +23,11 @@ use crate::storage::{Error, Version, Versioned};
 /// The folder in which sled keeps large values.
 const LARGE_VALUES: &str = "blobs";
 
-/// How many keys that were removed lists may have to pass over, before the tree has to forget them.
+/// How many keys that were removed from a table lists may have to pass over, before the tree has to forget them.
 const MOST_REMOVED: usize = 16_384;
+
+/// How many times what fills a log it may have where no other can be begun. What it has is in memory, too.
+const MOST_FULL: u64 = 4;
 
 /// What the writer holds.
 pub(super) struct SledDisk {
@@ -32,8 +37,8 @@ pub(super) struct SledDisk {
     full: u64,
     /// What brings the log before this one into the tree, and removes it. It fails if the tree does.
     checkpoint: Option<JoinHandle<Result<(), Error>>>,
-    /// Whether the logs have what is not in memory, because something failed on the way.
-    differs: bool,
+    /// Whether the logs have to stay, because something failed.
+    failed: bool,
 }
 
 impl SledDisk {
@@ -53,7 +58,13 @@ impl SledDisk {
             make_durable(&open, number)?;
         }
         let (wal, full) = (Wal::begin(&open.folder, number)?, open.wal_bytes);
-        Ok(Self { open, wal, full, checkpoint: None, differs: false })
+        Ok(Self { open, wal, full, checkpoint: None, failed: false })
+    }
+
+    /// Whether what is in memory is to go into the tree.
+    fn is_full(&self) -> bool {
+        let could_begin = self.full == self.open.wal_bytes;
+        self.wal.bytes() >= self.full || (could_begin && self.open.recent().removed() >= MOST_REMOVED)
     }
 
     /// Begins another log, while a thread brings what was in the one before into the tree. There is one checkpoint at a time: who fills a log before the last
@@ -62,25 +73,22 @@ impl SledDisk {
         let number = self.wal.number() + 1;
         match Wal::begin(&self.open.folder, number) {
             Ok(wal) => self.wal = wal,
-            Err(error) => {
+            Err(error) if self.wal.bytes() < MOST_FULL * self.open.wal_bytes => {
                 tracing::error!(%error, "the write-ahead log goes on, and grows until another can be begun");
                 self.full = self.wal.bytes() + self.open.wal_bytes;
                 return Ok(());
             }
+            Err(error) => return Err(error),
         }
         self.full = self.open.wal_bytes;
-        let (open, older) = (self.open.clone(), self.open.recent_mut().rotate());
-        let checkpoint = move || {
-            insert(&open.db, &older)?;
-            open.recent_mut().forget_older();
-            if let Err(error) = make_durable(&open, number) {
-                tracing::error!(%error, "the write-ahead logs stay until the next checkpoint");
-            }
-            Ok(())
-        };
-        let thread = thread::Builder::new().name("storage-checkpoint".to_owned()).spawn(checkpoint);
-        let failed = |error| Error::Backend(format!("cannot start the thread of a checkpoint: {error}"));
-        self.checkpoint = Some(thread.map_err(failed)?);
+        let older = self.open.recent_mut().rotate();
+        let (open, table) = (self.open.clone(), Arc::clone(&older));
+        let thread = thread::Builder::new().name("storage-checkpoint".to_owned());
+        match thread.spawn(move || checkpoint(&open, table, number)) {
+            Ok(thread) => self.checkpoint = Some(thread),
+            // There are too many threads now. Whoever commits waits.
+            Err(_) => checkpoint(&self.open, older, number)?,
+        }
         Ok(())
     }
 
@@ -106,14 +114,15 @@ impl Disk for SledDisk {
 
     fn write(&mut self, changes: Changes) -> Result<(), Error> {
         // Until it is known better, which it is not after a panic.
-        self.differs = true;
-        if self.wal.bytes() >= self.full || self.open.recent().removed() >= MOST_REMOVED {
+        self.failed = true;
+        if self.is_full() {
             self.finish_checkpoint()?;
             self.begin_checkpoint()?;
         }
+        let below = self.open.recent().below(&self.open.db, &changes)?;
         self.wal.write(&changes)?;
-        self.open.recent_mut().apply(&self.open.db, changes)?;
-        self.differs = false;
+        self.open.recent_mut().apply(changes, &below);
+        self.failed = false;
         Ok(())
     }
 }
@@ -122,36 +131,27 @@ impl Drop for SledDisk {
     /// Leaves no log behind, so that opening again takes no time.
     fn drop(&mut self) {
         let finished = self.finish_checkpoint();
-        if self.differs {
+        if self.failed {
             return;
         }
-        let brought = finished.and_then(|()| {
-            let rest = self.open.recent_mut().rotate();
-            insert(&self.open.db, &rest)?;
-            make_durable(&self.open, self.wal.number() + 1)
-        });
-        if let Err(error) = brought {
+        let rest = || {
+            let newer = self.open.recent_mut().rotate();
+            checkpoint(&self.open, newer, self.wal.number() + 1)
+        };
+        if let Err(error) = finished.and_then(|()| rest()) {
             tracing::warn!(%error, "the write-ahead log stays, and is read at the next start");
         }
     }
 }
 
-/// Makes the tree durable, and removes the logs before this number, which have nothing else.
-fn make_durable(open: &Open, before: u64) -> Result<(), Error> {
-    open.db.flush().map_err(backend_error)?;
-    let folder = &open.folder;
-    let sync = |path: PathBuf| File::open(path)?.sync_all();
-    let synced = || {
-        sync(folder.join(SLED_FILE))?;
-        for entry in fs::read_dir(folder.join(LARGE_VALUES))? {
-            sync(entry?.path())?;
-        }
-        sync(folder.join(LARGE_VALUES))?;
-        sync(folder.clone())
-    };
-    synced()
-        .map_err(|error: io::Error| Error::Backend(format!("cannot make {} durable: {error}", folder.display())))?;
-    wal::remove_before(folder, before)
+/// Brings a table into the tree, makes that durable, and removes the logs before this number, which have nothing else.
+fn checkpoint(open: &Open, table: Arc<Table>, number: u64) -> Result<(), Error> {
+    let brought = insert(&open.db, &table).and_then(|()| {
+        open.recent_mut().forget_older();
+        drop(table);
+        make_durable(open, number)
+    });
+    brought.inspect_err(|error| tracing::error!(%error, "a checkpoint failed, and the write-ahead logs stay"))
 }
 
 /// Brings changes into the tree, which nobody else changes meanwhile.
@@ -164,6 +164,37 @@ fn insert(db: &::sled::Db, changes: &Table) -> Result<(), Error> {
         changed.map_err(backend_error)?;
     }
     Ok(())
+}
+
+/// Makes the tree durable, and removes the logs before this number. Where files cannot be opened or removed now, the logs stay until the next time.
+///
+/// # Errors
+///
+/// What the disk says. Nobody can tell what it has stored then, and it says so only once.
+fn make_durable(open: &Open, before: u64) -> Result<(), Error> {
+    open.db.flush().map_err(backend_error)?;
+    let stay = |error: &dyn Display| {
+        tracing::error!(%error, "the write-ahead logs stay until the next checkpoint");
+        Ok(())
+    };
+    let large_values = open.folder.join(LARGE_VALUES);
+    let listed = fs::read_dir(&large_values).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+    let mut paths: Vec<PathBuf> = match listed {
+        Ok(paths) => paths,
+        Err(error) => return stay(&error),
+    };
+    paths.extend([open.folder.join(SLED_FILE), large_values, open.folder.clone()]);
+    for path in paths {
+        match File::open(&path) {
+            Ok(file) => file
+                .sync_all()
+                .map_err(|error| Error::Backend(format!("the disk has not stored {}: {error}", path.display())))?,
+            // sled removes a large value some time after it was replaced.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return stay(&error),
+        }
+    }
+    wal::remove_before(&open.folder, before).or_else(|error| stay(&error))
 }
 
 pub(super) fn backend_error(error: ::sled::Error) -> Error {

@@ -31,8 +31,8 @@ pub struct Options {
     /// How much of the store is kept in memory, in bytes. sled's own default of 1 GiB is far more than a store of
     /// trials needs. Default: 64 MiB.
     pub cache_bytes: u64,
-    /// How many bytes of commits are in the write-ahead log, and in memory, before another log begins and they go into the tree. There are at most two logs, both of which are read after a
-    /// crash. Default: 32 MiB.
+    /// How many bytes of commits are in the write-ahead log, and in memory, before another log begins and they go into the tree. Mostly there is one such log, and for a while two, which are
+    /// read after a crash. Default: 32 MiB.
     pub wal_bytes: u64,
 }
 

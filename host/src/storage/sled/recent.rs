@@ -32,24 +32,33 @@ impl Recent {
         self.newer.is_empty() && self.older.is_empty()
     }
 
-    /// How many keys lists have to pass over.
+    /// How many keys of the newer table are removed: lists have to pass over them.
     pub(super) fn removed(&self) -> usize {
         self.removed
     }
 
-    /// Makes changes visible.
-    pub(super) fn apply(&mut self, db: &::sled::Db, changes: Changes) -> Result<(), Error> {
-        for (key, stored) in changes {
-            // What is only here can go without a trace.
-            let change = if stored.is_some() || self.is_below(db, &key)? {
+    /// Which of these changes are of a key that the older table or the tree has, as far as it matters: where a key is removed.
+    pub(super) fn below(&self, db: &::sled::Db, changes: &Changes) -> Result<Vec<bool>, Error> {
+        let is_below = |(key, stored): &(Vec<u8>, Option<Bytes>)| match (stored, self.older.get(key)) {
+            (Some(_), _) => Ok(false),
+            (None, Some(older)) => Ok(older.is_some()),
+            (None, None) => db.contains_key(key).map_err(backend_error),
+        };
+        changes.iter().map(is_below).collect()
+    }
+
+    /// Makes changes visible; `below` is what [`Recent::below`] says of them.
+    pub(super) fn apply(&mut self, changes: Changes, below: &[bool]) {
+        for ((key, stored), is_below) in changes.into_iter().zip(below) {
+            // What is only in the newer table can go without a trace.
+            let before = if stored.is_some() || *is_below {
                 self.removed += usize::from(stored.is_none());
                 self.newer.insert(key, stored)
             } else {
                 self.newer.remove(&key)
             };
-            self.removed -= usize::from(change == Some(None));
+            self.removed -= usize::from(before == Some(None));
         }
-        Ok(())
     }
 
     /// Begins anew, and gives what there is to a checkpoint, which is over with [`Recent::forget_older`].
@@ -60,8 +69,8 @@ impl Recent {
     }
 
     /// Leaves to the tree what it has by now.
-    pub(super) fn forget_older(&mut self) -> Arc<Table> {
-        std::mem::take(&mut self.older)
+    pub(super) fn forget_older(&mut self) {
+        self.older = Arc::default();
     }
 
     /// The stored value of an encoded key.
@@ -100,16 +109,99 @@ impl Recent {
         }
         Ok(found)
     }
-
-    fn is_below(&self, db: &::sled::Db, key: &[u8]) -> Result<bool, Error> {
-        match self.older.get(key) {
-            Some(stored) => Ok(stored.is_some()),
-            None => db.contains_key(key).map_err(backend_error),
-        }
-    }
 }
 
 /// A value of the tree. It is copied, because a part of sled's value would keep alive more than itself.
 fn copied(stored: &IVec) -> Bytes {
     Bytes::copy_from_slice(stored)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+    use crate::storage::disk::encode_value;
+
+    const TEXT: &[u8] = b"a value";
+
+    fn event(sequence: u64) -> Key {
+        Key::Event(sequence)
+    }
+
+    fn change(recent: &mut Recent, db: &::sled::Db, changes: impl IntoIterator<Item = (u64, bool)>) {
+        let stored = |is_put: bool| is_put.then(|| encode_value(1, TEXT));
+        let changes: Changes =
+            changes.into_iter().map(|(number, is_put)| (event(number).encode(), stored(is_put))).collect();
+        let below = recent.below(db, &changes).unwrap();
+        recent.apply(changes, &below);
+    }
+
+    fn listed(recent: &Recent, db: &::sled::Db, limit: usize) -> Vec<u64> {
+        let found = recent.scan(db, &KeyRange::events(0), limit).unwrap().into_iter();
+        let sequence = |(key, _): (Key, Versioned)| match key {
+            Key::Event(sequence) => sequence,
+            other => panic!("{other} was not asked for"),
+        };
+        found.map(sequence).collect()
+    }
+
+    /// Every way in which a key can be in the tree, the older table and the newer one, in each of which it is put, removed or not mentioned.
+    #[test]
+    fn the_newest_counts_wherever_it_is() {
+        let db = ::sled::Config::new().temporary(true).open().unwrap();
+        let mut recent = Recent::default();
+        let at = |place: u32, number: u64| number / 3_u64.pow(place) % 3;
+        let mentioned = |place| {
+            let numbers = (1..=27).filter(move |number| at(place, *number) > 0);
+            numbers.map(move |number| (number, at(place, number) == 1))
+        };
+        for (number, is_put) in mentioned(0) {
+            // The tree has no marks of what is removed.
+            if is_put {
+                db.insert(event(number).encode(), &encode_value(1, TEXT)[..]).unwrap();
+            }
+        }
+        change(&mut recent, &db, mentioned(1));
+        let older = recent.rotate();
+        change(&mut recent, &db, mentioned(2));
+        let is_there = |number: &u64| {
+            let newest = (0..3).rev().find(|place| at(*place, *number) > 0);
+            newest.is_some_and(|place| at(place, *number) == 1)
+        };
+        let expected: Vec<u64> = (1..=27).filter(is_there).collect();
+        let holds = |recent: &Recent| {
+            assert_eq!(listed(recent, &db, 100), expected);
+            assert_eq!(listed(recent, &db, 5), expected[..5]);
+            for number in 1..=27 {
+                let found = recent.get(&db, &event(number).encode()).unwrap();
+                assert_eq!(found.is_some(), expected.contains(&number), "{number}");
+            }
+        };
+        holds(&recent);
+        for (key, stored) in &*older {
+            match stored {
+                Some(stored) => db.insert(key, &stored[..]).unwrap(),
+                None => db.remove(key).unwrap(),
+            };
+            holds(&recent);
+        }
+        recent.forget_older();
+        holds(&recent);
+        assert_eq!(recent.removed(), recent.newer.values().filter(|stored| stored.is_none()).count());
+    }
+
+    #[test]
+    fn what_comes_and_goes_leaves_no_trace() {
+        let db = ::sled::Config::new().temporary(true).open().unwrap();
+        let mut recent = Recent::default();
+        change(&mut recent, &db, [(1, true)]);
+        change(&mut recent, &db, [(1, false), (2, false)]);
+        assert!(recent.is_empty());
+        change(&mut recent, &db, [(1, true)]);
+        recent.rotate();
+        change(&mut recent, &db, [(1, false), (2, true)]);
+        assert_eq!((recent.removed(), listed(&recent, &db, 10)), (1, vec![2]));
+        change(&mut recent, &db, [(1, true)]);
+        assert_eq!((recent.removed(), listed(&recent, &db, 10)), (0, vec![1, 2]));
+    }
 }

@@ -52,7 +52,7 @@ impl Wal {
         };
         let file = begun().map_err(|error: io::Error| {
             // The one before goes on, and is still the newest.
-            let _ = fs::remove_file(&path);
+            let _ = fs::remove_file(&path).and_then(|()| sync_folder(folder));
             failed("begin", &path, &error)
         })?;
         Ok(Self { number, path, file, bytes: HEAD.len() as u64, buffer: Vec::new() })
