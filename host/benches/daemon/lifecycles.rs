@@ -27,7 +27,7 @@ const WARM: usize = 256;
 const TTL: Duration = Duration::from_secs(2);
 
 /// Measures, with the shipped rules, and with all of their plugins switched on; once more with the stacks' folders in memory, where there is a file system for
-/// that. Some file systems take long to make files when many were deleted lately: ext4 looks at each of those of the last minutes.
+/// that. Some file systems take long to make files when many were deleted lately: ext4 without a journal looks at each of those of the last minutes.
 pub(crate) async fn measure() -> Vec<Row> {
     let mut rows = live(None).await;
     if let Ok(memory) = tempfile::tempdir_in("/dev/shm") {

@@ -13,7 +13,7 @@ use crate::support::{PLAIN, Row, host, percentile, repository, shipped};
 /// Measures.
 pub(crate) async fn measure() -> Vec<Row> {
     let mut rows = Vec::new();
-    for (clients, requests) in [(1, 2_000), (64, 20_000)] {
+    for (clients, requests) in [(1, 2_000), (64, 100_000)] {
         let folder = tempfile::tempdir().unwrap();
         let host = host(folder.path(), PLAIN, &[], None).await;
         let rate = over_http(&host, clients, requests).await;
@@ -24,8 +24,13 @@ pub(crate) async fn measure() -> Vec<Row> {
     }
     let folder = tempfile::tempdir().unwrap();
     let host = host(folder.path(), PLAIN, &[], None).await;
-    let rate = embedded(&host, 256, 50_000).await;
-    rows.push(Row::new("durable trial requests, embedded, 256 tasks", rate, "/s", "the one writer: sled's batches"));
+    let rate = embedded(&host, 256, 500_000).await;
+    rows.push(Row::new(
+        "durable trial requests, embedded, 256 tasks",
+        rate,
+        "/s",
+        "the processors: the writer, the checkpoints, sled",
+    ));
     host.shutdown().await;
     rows.extend(request_to_assigned().await);
     rows

@@ -106,8 +106,9 @@ impl Timers {
         loop {
             let now = self.bus.now();
             let (due, next) = self.due(first, now)?;
-            let Some(last) = due.last() else { return Ok(next) };
-            first = last.due;
+            if let Some(last) = due.last() {
+                first = last.due;
+            }
             for timer in &due {
                 self.metrics.timer_lateness(now.since(timer.due));
             }
@@ -115,26 +116,32 @@ impl Timers {
             for outcome in join_all(due.iter().map(|timer| self.fire_one(timer))).await {
                 outcome?;
             }
+            if due.len() < BATCH {
+                return Ok(next);
+            }
         }
     }
 
-    /// The first timers that are due from `first` to `now`, the earliest first, or when the first of the others will be.
+    /// The timers that are due from `first` to `now`, the earliest first, and when the first of the others will be. If there are as many as fire side by side, there may
+    /// be more that are due.
     fn due(&self, first: Timestamp, now: Timestamp) -> Result<(Vec<Due>, Option<Timestamp>), storage::Error> {
         let mut due = Vec::new();
-        let mut next: Option<Timestamp> = None;
+        let mut later = Vec::new();
         for kind in TimerKind::ALL {
             // Most looks find nothing that is due, so the first one is looked at alone.
             match self.earliest(kind, first, 1)?.first() {
                 Some(timer) if timer.due <= now => {
-                    due.extend(self.earliest(kind, first, BATCH)?.into_iter().filter(|timer| timer.due <= now));
+                    let found = self.earliest(kind, first, BATCH)?;
+                    later.extend(found.iter().find(|timer| timer.due > now).map(|timer| timer.due));
+                    due.extend(found.into_iter().filter(|timer| timer.due <= now));
                 }
-                Some(timer) => next = Some(next.map_or(timer.due, |next| next.min(timer.due))),
+                Some(timer) => later.push(timer.due),
                 None => {}
             }
         }
         due.sort_by_key(|timer| timer.due);
         due.truncate(BATCH);
-        Ok((due, next))
+        Ok((due, later.into_iter().min()))
     }
 
     fn earliest(&self, kind: TimerKind, first: Timestamp, limit: usize) -> Result<Vec<Due>, storage::Error> {
