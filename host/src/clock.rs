@@ -15,9 +15,6 @@ use tokio::sync::watch;
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// Later than any other.
-    pub const MAX: Self = Self(u64::MAX);
-
     /// From milliseconds since the epoch.
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)

@@ -56,27 +56,24 @@ impl Timers {
         let signals = self.bus.storage().signals();
         let mut put = signals.timers();
         let mut moves = self.bus.clock().moves();
-        // No timer is due before. Lists that began with the first one would have to pass over those that fired lately.
-        let mut first = Timestamp::default();
+        // Whether the signals tell when the first timer is due. Lists from the beginning have to pass over those that fired lately.
+        let mut known = false;
         while !stop.is_cancelled() {
             put.borrow_and_update();
             if let Some(moves) = &mut moves {
                 moves.borrow_and_update();
             }
-            first = first.min(signals.timers_looked_at());
-            let next = match self.fire(first).await {
+            let earliest = signals.timers_looked_at();
+            let fired = self.fire(if known { earliest } else { Timestamp::default() }).await;
+            known = fired.is_ok();
+            let next = match fired {
                 Ok(Some(next)) => {
-                    first = next;
                     signals.timers_awaited(next);
                     self.bus.clock().wait_until(next)
                 }
-                Ok(None) => {
-                    first = Timestamp::MAX;
-                    None
-                }
+                Ok(None) => None,
                 Err(error) => {
                     tracing::error!(%error, "timers cannot be fired");
-                    first = Timestamp::default();
                     Some(AFTER_ERROR)
                 }
             };

@@ -47,10 +47,7 @@ impl SledDisk {
         let files = wal::files(&open.folder)?;
         let mut logged = Table::new();
         for (place, (_, path)) in files.iter().enumerate() {
-            wal::replay(path, place + 1 == files.len(), |changes| {
-                logged.extend(changes);
-                Ok(())
-            })?;
+            wal::replay(path, place + 1 == files.len(), |changes| logged.extend(changes))?;
         }
         let number = files.last().map_or(1, |(number, _)| number + 1);
         if !files.is_empty() {

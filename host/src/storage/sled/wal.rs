@@ -119,12 +119,8 @@ pub(super) fn files(folder: &Path) -> Result<Vec<(u64, PathBuf)>, Error> {
 ///
 /// # Errors
 ///
-/// [`Error::Backend`] if the file cannot be read or is damaged, and what `each` says.
-pub(super) fn replay(
-    path: &Path,
-    is_newest: bool,
-    mut each: impl FnMut(Changes) -> Result<(), Error>,
-) -> Result<(), Error> {
+/// [`Error::Backend`] if the file cannot be read or is damaged.
+pub(super) fn replay(path: &Path, is_newest: bool, mut each: impl FnMut(Changes)) -> Result<(), Error> {
     let content = fs::read(path).map_err(|error| failed("read", path, &error))?;
     let Some(mut rest) = content.strip_prefix(HEAD) else {
         // It was not even begun.
@@ -143,7 +139,7 @@ pub(super) fn replay(
             );
             return Ok(());
         };
-        each(decode(changes).ok_or_else(|| damaged(path, content.len() - rest.len()))?)?;
+        each(decode(changes).ok_or_else(|| damaged(path, content.len() - rest.len()))?);
         rest = after;
     }
     Ok(())
@@ -238,7 +234,6 @@ mod tests {
         let outcome = replay(path, is_newest, |found| {
             assert_eq!(found, changes());
             count += 1;
-            Ok(())
         });
         (count, outcome)
     }
