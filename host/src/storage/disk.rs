@@ -5,8 +5,11 @@ use bytes::Bytes;
 
 use super::{Error, Key, Sequence, Version, Versioned};
 
-/// What this code writes and reads under `Key::Meta("schema")`.
-const SCHEMA: u32 = 1;
+/// What this code writes under `Key::Meta("schema")`.
+const SCHEMA: u32 = 2;
+
+/// What it reads there: version 1 had every key by itself on disk.
+const READABLE: [&[u8]; 2] = [b"1", b"2"];
 
 /// The length of the version in front of every stored value, in bytes.
 const VERSION_LENGTH: usize = size_of::<Version>();
@@ -43,7 +46,7 @@ impl Counters {
     pub(super) fn open(disk: &mut impl Disk) -> Result<Self, Error> {
         let schema = disk.get(&Key::Meta("schema").encode())?;
         let mut counters = match schema {
-            Some(schema) if schema.value.as_ref() == SCHEMA.to_string().as_bytes() => {
+            Some(schema) if READABLE.contains(&schema.value.as_ref()) => {
                 let stored = disk.get(&Key::Meta("counters").encode())?;
                 Self::decode(stored.as_ref().map(|stored| stored.value.as_ref()))?
             }

@@ -51,7 +51,7 @@ impl SledDisk {
         }
         let number = files.last().map_or(1, |(number, _)| number + 1);
         if !files.is_empty() {
-            insert(&open.db, &logged)?;
+            open.tree.insert(&logged)?;
             make_durable(&open, number)?;
         }
         let (wal, full) = (Wal::begin(&open.folder, number)?, open.wal_bytes);
@@ -106,7 +106,7 @@ impl Disk for SledDisk {
     }
 
     fn is_empty(&self) -> bool {
-        self.open.db.is_empty() && self.open.recent().is_empty()
+        self.open.tree.is_empty() && self.open.recent().is_empty()
     }
 
     fn write(&mut self, changes: Changes) -> Result<(), Error> {
@@ -116,7 +116,7 @@ impl Disk for SledDisk {
             self.finish_checkpoint()?;
             self.begin_checkpoint()?;
         }
-        let below = self.open.recent().below(&self.open.db, &changes)?;
+        let below = self.open.recent().below(&self.open.tree, &changes)?;
         self.wal.write(&changes)?;
         self.open.recent_mut().apply(changes, &below);
         self.failed = false;
@@ -143,24 +143,12 @@ impl Drop for SledDisk {
 
 /// Brings a table into the tree, makes that durable, and removes the logs before this number, which have nothing else.
 fn checkpoint(open: &Open, table: Arc<Table>, number: u64) -> Result<(), Error> {
-    let brought = insert(&open.db, &table).and_then(|()| {
+    let brought = open.tree.insert(&table).and_then(|()| {
         open.recent_mut().forget_older();
         drop(table);
         make_durable(open, number)
     });
     brought.inspect_err(|error| tracing::error!(%error, "a checkpoint failed, and the write-ahead logs stay"))
-}
-
-/// Brings changes into the tree, which nobody else changes meanwhile.
-fn insert(db: &::sled::Db, changes: &Table) -> Result<(), Error> {
-    for (key, stored) in changes {
-        let changed = match stored {
-            Some(stored) => db.insert(key, &stored[..]),
-            None => db.remove(key),
-        };
-        changed.map_err(backend_error)?;
-    }
-    Ok(())
 }
 
 /// Makes the tree durable, and removes the logs before this number. Where files cannot be opened or removed now, the logs stay until the next time.
@@ -169,7 +157,7 @@ fn insert(db: &::sled::Db, changes: &Table) -> Result<(), Error> {
 ///
 /// What the disk says. Nobody can tell what it has stored then, and it says so only once.
 fn make_durable(open: &Open, before: u64) -> Result<(), Error> {
-    open.db.flush().map_err(backend_error)?;
+    open.tree.flush()?;
     let stay = |error: &dyn Display| {
         tracing::error!(%error, "the write-ahead logs stay until the next checkpoint");
         Ok(())
@@ -192,8 +180,4 @@ fn make_durable(open: &Open, before: u64) -> Result<(), Error> {
         }
     }
     wal::remove_before(&open.folder, before).or_else(|error| stay(&error))
-}
-
-pub(super) fn backend_error(error: ::sled::Error) -> Error {
-    Error::Backend(error.to_string())
 }

@@ -15,6 +15,9 @@ const LOCK_FILE: &str = "lock";
 /// The file that sled locks, and keeps all but large values in.
 pub(super) const SLED_FILE: &str = "db";
 
+/// How long to wait for our lock. A process that is just being started from the one before holds what that one held, until it is another program.
+const STARTING: Duration = Duration::from_secs(1);
+
 /// How long to wait for sled's own lock when ours is free. After a close in this process, sled's helper threads may
 /// hold its file for a moment longer.
 const LINGERING: Duration = Duration::from_secs(5);
@@ -30,27 +33,21 @@ impl FolderLock {
             |error: io::Error| Error::Backend(format!("cannot use the data folder {}: {error}", folder.display()));
         std::fs::create_dir_all(folder).map_err(failed)?;
         let file = open(&folder.join(LOCK_FILE)).map_err(failed)?;
-        let in_use = || Error::InUse { path: folder.display().to_string() };
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(in_use()),
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
-        }
-        if wait_until_free(&folder.join(SLED_FILE)).map_err(failed)? { Ok(Self(Arc::new(file))) } else { Err(in_use()) }
+        let sled_file = folder.join(SLED_FILE);
+        let is_free = lock(&file, STARTING).map_err(failed)?
+            && (!sled_file.try_exists().map_err(failed)?
+                || open(&sled_file).and_then(|file| lock(&file, LINGERING)).map_err(failed)?);
+        if is_free { Ok(Self(Arc::new(file))) } else { Err(Error::InUse { path: folder.display().to_string() }) }
     }
 }
 
-/// Waits until nobody holds `path`; false if somebody holds on to it.
-fn wait_until_free(path: &Path) -> io::Result<bool> {
-    if !path.try_exists()? {
-        return Ok(true);
-    }
-    let file = open(path)?;
+/// Locks a file; false if somebody else holds on to it for longer than `patience`.
+fn lock(file: &File, patience: Duration) -> io::Result<bool> {
     let begun = Instant::now();
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(true),
-            Err(TryLockError::WouldBlock) if begun.elapsed() < LINGERING => thread::sleep(Duration::from_millis(5)),
+            Err(TryLockError::WouldBlock) if begun.elapsed() < patience => thread::sleep(Duration::from_millis(5)),
             Err(TryLockError::WouldBlock) => return Ok(false),
             Err(TryLockError::Error(error)) => return Err(error),
         }

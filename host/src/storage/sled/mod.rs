@@ -5,16 +5,19 @@
 //! words. Its two modes are not chosen between: the setting is there, and nothing in sled reads it.
 
 mod disk;
+mod encoding;
 mod lock;
 mod recent;
+mod tree;
 mod wal;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use self::disk::{SledDisk, backend_error};
+use self::disk::SledDisk;
 use self::lock::FolderLock;
 use self::recent::Recent;
+use self::tree::Tree;
 use super::disk::{decode_value, stored_version};
 use super::writer::Writer;
 use super::{
@@ -53,8 +56,8 @@ pub struct SledStorage {
 /// What is held while the store is open. The order matters: the lock is given back after the tree.
 #[derive(Clone)]
 struct Open {
-    /// sled, and the default tree in it.
-    db: ::sled::Db,
+    /// What was committed, but for what is in `recent`.
+    tree: Tree,
     /// What is not in it yet.
     recent: Arc<RwLock<Recent>>,
     /// Where sled's files are, and ours.
@@ -68,12 +71,12 @@ struct Open {
 impl Open {
     /// The value of an encoded key.
     fn get(&self, key: &[u8]) -> Result<Option<Versioned>, Error> {
-        self.recent().get(&self.db, key)?.as_ref().map(decode_value).transpose()
+        self.recent().get(&self.tree, key)?.as_ref().map(decode_value).transpose()
     }
 
     /// The version of an encoded key; [`ABSENT`] if it has no value.
     fn version(&self, key: &[u8]) -> Result<Version, Error> {
-        self.recent().get(&self.db, key)?.map_or(Ok(ABSENT), |stored| stored_version(&stored))
+        self.recent().get(&self.tree, key)?.map_or(Ok(ABSENT), |stored| stored_version(&stored))
     }
 
     fn recent(&self) -> RwLockReadGuard<'_, Recent> {
@@ -103,8 +106,13 @@ impl SledStorage {
             .flush_every_ms(None)
             .open()
             .map_err(|error| Error::Backend(format!("cannot open the store in {}: {error}", path.display())))?;
-        let open =
-            Open { db, recent: Arc::default(), folder: path.to_owned(), wal_bytes: options.wal_bytes, _lock: lock };
+        let open = Open {
+            tree: Tree::open(db)?,
+            recent: Arc::default(),
+            folder: path.to_owned(),
+            wal_bytes: options.wal_bytes,
+            _lock: lock,
+        };
         let writer = Writer::start(SledDisk::open(open.clone())?)?;
         Ok(Self { open: RwLock::new(Some(open)), writer })
     }
@@ -131,7 +139,7 @@ impl Storage for SledStorage {
             loop {
                 let some = AT_ONCE.min(limit - found.len());
                 let rest = range.clone().after(found.last().map(|(key, _)| key));
-                let more = open.recent().scan(&open.db, &rest, some)?;
+                let more = open.recent().scan(&open.tree, &rest, some)?;
                 let ended = more.len() < some;
                 found.extend(more);
                 if ended || found.len() == limit {
@@ -164,7 +172,7 @@ impl Storage for SledStorage {
     fn size_on_disk(&self) -> u64 {
         self.read(|open| {
             let logs = wal::files(&open.folder)?.into_iter().filter_map(|(_, path)| path.metadata().ok());
-            Ok(open.db.size_on_disk().map_err(backend_error)? + logs.map(|log| log.len()).sum::<u64>())
+            Ok(open.tree.size_on_disk()? + logs.map(|log| log.len()).sum::<u64>())
         })
         .unwrap_or(0)
     }

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use ::sled::IVec;
 use bytes::Bytes;
 use itertools::{EitherOrBoth, Itertools};
 
-use super::disk::backend_error;
+use super::tree::{self, Tree};
 use crate::storage::disk::{Changes, decode_key, decode_value};
 use crate::storage::{Error, Key, KeyRange, Versioned};
 
@@ -38,11 +37,11 @@ impl Recent {
     }
 
     /// Which of these changes are of a key that the older table or the tree has, as far as it matters: where a key is removed.
-    pub(super) fn below(&self, db: &::sled::Db, changes: &Changes) -> Result<Vec<bool>, Error> {
+    pub(super) fn below(&self, tree: &Tree, changes: &Changes) -> Result<Vec<bool>, Error> {
         let is_below = |(key, stored): &(Vec<u8>, Option<Bytes>)| match (stored, self.older.get(key)) {
             (Some(_), _) => Ok(false),
             (None, Some(older)) => Ok(older.is_some()),
-            (None, None) => db.contains_key(key).map_err(backend_error),
+            (None, None) => tree.contains(key),
         };
         changes.iter().map(is_below).collect()
     }
@@ -74,46 +73,45 @@ impl Recent {
     }
 
     /// The stored value of an encoded key.
-    pub(super) fn get(&self, db: &::sled::Db, key: &[u8]) -> Result<Option<Bytes>, Error> {
+    pub(super) fn get(&self, tree: &Tree, key: &[u8]) -> Result<Option<Bytes>, Error> {
         match self.newer.get(key).or_else(|| self.older.get(key)) {
             Some(stored) => Ok(stored.clone()),
-            None => Ok(db.get(key).map_err(backend_error)?.as_ref().map(copied)),
+            None => tree.get(key),
         }
     }
 
     /// The first `limit` keys of a range.
-    pub(super) fn scan(&self, db: &::sled::Db, range: &KeyRange, limit: usize) -> Result<Vec<(Key, Versioned)>, Error> {
+    pub(super) fn scan(&self, tree: &Tree, range: &KeyRange, limit: usize) -> Result<Vec<(Key, Versioned)>, Error> {
         let from = || (Bound::Included(range.from()), Bound::Unbounded);
         let older = self.older.range::<[u8], _>(from());
         let recent = self.newer.range::<[u8], _>(from()).merge_join_by(older, |newer, older| newer.0.cmp(older.0));
         let recent = recent.map(|change| change.reduce(|newer, _| newer));
-        let tree = db.range(range.from()..);
+        let tree = tree.range(range.from());
         // An error comes first, and ends the list.
-        let order = |change: &(&Vec<u8>, _), stored: &::sled::Result<(IVec, IVec)>| {
-            stored.as_ref().map_or(Ordering::Greater, |(key, _)| change.0.as_slice().cmp(key))
+        let order = |change: &(&Vec<u8>, &Option<Bytes>), entry: &Result<tree::Entry, Error>| {
+            entry.as_ref().map_or(Ordering::Greater, |(key, _)| change.0[..].cmp(key))
         };
         let mut found = Vec::new();
+        let mut goes_on = |key: &[u8], stored: Option<&Bytes>| {
+            let is_wanted = found.len() < limit && key.starts_with(range.prefix());
+            if let (true, Some(stored)) = (is_wanted, stored) {
+                found.push((decode_key(key)?, decode_value(stored)?));
+            }
+            Ok::<_, Error>(is_wanted)
+        };
         for entry in recent.merge_join_by(tree, order) {
-            let (key, stored) = match &entry {
+            let goes_on = match entry {
                 EitherOrBoth::Left((key, stored)) | EitherOrBoth::Both((key, stored), _) => {
-                    (&key[..], (*stored).clone())
+                    goes_on(key, stored.as_ref())
                 }
-                EitherOrBoth::Right(Ok((key, stored))) => (&key[..], Some(copied(stored))),
-                EitherOrBoth::Right(Err(error)) => return Err(backend_error(error.clone())),
+                EitherOrBoth::Right(entry) => entry.and_then(|(key, stored)| goes_on(&key, Some(&stored))),
             };
-            if found.len() == limit || !key.starts_with(range.prefix()) {
+            if !goes_on? {
                 break;
             }
-            let Some(stored) = stored else { continue };
-            found.push((decode_key(key)?, decode_value(&stored)?));
         }
         Ok(found)
     }
-}
-
-/// A value of the tree. It is copied, because a part of sled's value would keep alive more than itself.
-fn copied(stored: &IVec) -> Bytes {
-    Bytes::copy_from_slice(stored)
 }
 
 #[cfg(test)]
@@ -128,16 +126,20 @@ mod tests {
         Key::Event(sequence)
     }
 
-    fn change(recent: &mut Recent, db: &::sled::Db, changes: impl IntoIterator<Item = (u64, bool)>) {
+    fn tree() -> Tree {
+        Tree::open(::sled::Config::new().temporary(true).open().unwrap()).unwrap()
+    }
+
+    fn change(recent: &mut Recent, tree: &Tree, changes: impl IntoIterator<Item = (u64, bool)>) {
         let stored = |is_put: bool| is_put.then(|| encode_value(1, TEXT));
         let changes: Changes =
             changes.into_iter().map(|(number, is_put)| (event(number).encode(), stored(is_put))).collect();
-        let below = recent.below(db, &changes).unwrap();
+        let below = recent.below(tree, &changes).unwrap();
         recent.apply(changes, &below);
     }
 
-    fn listed(recent: &Recent, db: &::sled::Db, limit: usize) -> Vec<u64> {
-        let found = recent.scan(db, &KeyRange::events(0), limit).unwrap().into_iter();
+    fn listed(recent: &Recent, tree: &Tree, limit: usize) -> Vec<u64> {
+        let found = recent.scan(tree, &KeyRange::events(0), limit).unwrap().into_iter();
         let sequence = |(key, _): (Key, Versioned)| match key {
             Key::Event(sequence) => sequence,
             other => panic!("{other} was not asked for"),
@@ -148,41 +150,35 @@ mod tests {
     /// Every way in which a key can be in the tree, the older table and the newer one, in each of which it is put, removed or not mentioned.
     #[test]
     fn the_newest_counts_wherever_it_is() {
-        let db = ::sled::Config::new().temporary(true).open().unwrap();
+        let tree = tree();
         let mut recent = Recent::default();
         let at = |place: u32, number: u64| number / 3_u64.pow(place) % 3;
         let mentioned = |place| {
             let numbers = (1..=27).filter(move |number| at(place, *number) > 0);
             numbers.map(move |number| (number, at(place, number) == 1))
         };
-        for (number, is_put) in mentioned(0) {
-            // The tree has no marks of what is removed.
-            if is_put {
-                db.insert(event(number).encode(), &encode_value(1, TEXT)[..]).unwrap();
-            }
-        }
-        change(&mut recent, &db, mentioned(1));
+        let first =
+            mentioned(0).map(|(number, is_put)| (event(number).encode(), is_put.then(|| encode_value(1, TEXT))));
+        tree.insert(&first.collect()).unwrap();
+        change(&mut recent, &tree, mentioned(1));
         let older = recent.rotate();
-        change(&mut recent, &db, mentioned(2));
+        change(&mut recent, &tree, mentioned(2));
         let is_there = |number: &u64| {
             let newest = (0..3).rev().find(|place| at(*place, *number) > 0);
             newest.is_some_and(|place| at(place, *number) == 1)
         };
         let expected: Vec<u64> = (1..=27).filter(is_there).collect();
         let holds = |recent: &Recent| {
-            assert_eq!(listed(recent, &db, 100), expected);
-            assert_eq!(listed(recent, &db, 5), expected[..5]);
+            assert_eq!(listed(recent, &tree, 100), expected);
+            assert_eq!(listed(recent, &tree, 5), expected[..5]);
             for number in 1..=27 {
-                let found = recent.get(&db, &event(number).encode()).unwrap();
+                let found = recent.get(&tree, &event(number).encode()).unwrap();
                 assert_eq!(found.is_some(), expected.contains(&number), "{number}");
             }
         };
         holds(&recent);
         for (key, stored) in &*older {
-            match stored {
-                Some(stored) => db.insert(key, &stored[..]).unwrap(),
-                None => db.remove(key).unwrap(),
-            };
+            tree.insert(&Table::from([(key.clone(), stored.clone())])).unwrap();
             holds(&recent);
         }
         recent.forget_older();
@@ -192,16 +188,16 @@ mod tests {
 
     #[test]
     fn what_comes_and_goes_leaves_no_trace() {
-        let db = ::sled::Config::new().temporary(true).open().unwrap();
+        let tree = tree();
         let mut recent = Recent::default();
-        change(&mut recent, &db, [(1, true)]);
-        change(&mut recent, &db, [(1, false), (2, false)]);
+        change(&mut recent, &tree, [(1, true)]);
+        change(&mut recent, &tree, [(1, false), (2, false)]);
         assert!(recent.is_empty());
-        change(&mut recent, &db, [(1, true)]);
+        change(&mut recent, &tree, [(1, true)]);
         recent.rotate();
-        change(&mut recent, &db, [(1, false), (2, true)]);
-        assert_eq!((recent.removed(), listed(&recent, &db, 10)), (1, vec![2]));
-        change(&mut recent, &db, [(1, true)]);
-        assert_eq!((recent.removed(), listed(&recent, &db, 10)), (0, vec![1, 2]));
+        change(&mut recent, &tree, [(1, false), (2, true)]);
+        assert_eq!((recent.removed(), listed(&recent, &tree, 10)), (1, vec![2]));
+        change(&mut recent, &tree, [(1, true)]);
+        assert_eq!((recent.removed(), listed(&recent, &tree, 10)), (0, vec![1, 2]));
     }
 }

@@ -215,7 +215,7 @@ async fn a_store_of_another_schema_is_refused() {
         db.flush().unwrap();
         drop(db);
         match SledStorage::open(folder.path(), Options::default()).err() {
-            Some(Error::Schema { found, supported: 1 }) => assert_eq!(found, expected),
+            Some(Error::Schema { found, supported: 2 }) => assert_eq!(found, expected),
             other => panic!("a store of another schema was opened: {other:?}"),
         }
     }

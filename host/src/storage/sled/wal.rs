@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
+use super::encoding::{self, length, number};
 use crate::storage::Error;
 use crate::storage::disk::Changes;
 
@@ -24,9 +25,6 @@ const RECORD_HEAD: usize = 8;
 
 /// How much of a buffer is kept, in bytes. Most groups of commits have less.
 const KEPT_BUFFER: usize = 1 << 20;
-
-/// What stands for the length of a value where there is none, because the key is removed.
-const REMOVED: u32 = u32::MAX;
 
 /// The file that is written to.
 pub(super) struct Wal {
@@ -71,10 +69,7 @@ impl Wal {
     pub(super) fn write(&mut self, changes: &Changes) -> Result<(), Error> {
         self.buffer.extend_from_slice(&[0; RECORD_HEAD]);
         for (key, stored) in changes {
-            self.buffer.extend_from_slice(&length(key).to_le_bytes());
-            self.buffer.extend_from_slice(&stored.as_ref().map_or(REMOVED, |stored| length(stored)).to_le_bytes());
-            self.buffer.extend_from_slice(key);
-            self.buffer.extend_from_slice(stored.as_deref().unwrap_or_default());
+            encoding::append(&mut self.buffer, key, stored.as_deref());
         }
         let (head, changes) = self.buffer.split_at_mut(RECORD_HEAD);
         head[..4].copy_from_slice(&length(changes).to_le_bytes());
@@ -162,32 +157,9 @@ fn record(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// The changes of a record that is whole.
-fn decode(mut bytes: &[u8]) -> Option<Changes> {
-    let mut changes = Changes::new();
-    while !bytes.is_empty() {
-        let (key_length, rest) = number(bytes)?;
-        let (stored_length, rest) = number(rest)?;
-        let (key, rest) = rest.split_at_checked(key_length as usize)?;
-        let (stored, rest) = match stored_length {
-            REMOVED => (None, rest),
-            length => rest
-                .split_at_checked(length as usize)
-                .map(|(stored, rest)| (Some(Bytes::copy_from_slice(stored)), rest))?,
-        };
-        changes.push((key.to_vec(), stored));
-        bytes = rest;
-    }
-    Some(changes)
-}
-
-fn number(bytes: &[u8]) -> Option<(u32, &[u8])> {
-    let (number, rest) = bytes.split_first_chunk()?;
-    Some((u32::from_le_bytes(*number), rest))
-}
-
-/// The length of what fits into a commit, which is far less than 4 GiB.
-fn length(bytes: &[u8]) -> u32 {
-    bytes.len() as u32
+fn decode(bytes: &[u8]) -> Option<Changes> {
+    let owned = |(key, stored): encoding::Change<'_>| (key.to_vec(), stored.map(Bytes::copy_from_slice));
+    Some(encoding::decode(bytes)?.into_iter().map(owned).collect())
 }
 
 /// Makes durable which files are in a folder.

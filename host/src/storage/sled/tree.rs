@@ -1,0 +1,369 @@
+//! sled's tree, and how keys and values stand in it.
+//!
+//! Most keys stand in it as they are, and values that are long are compressed. Events and receipts, of which there are by far the most, come in order, stay for days and go in order. They are
+//! kept in *blocks*: those that follow each other, compressed together, under the name of the first. sled takes as long for a block as for a key, and its size on disk is
+//! several times that of what it was given, so this counts twice.
+
+use std::cmp::Ordering;
+
+use ::sled::IVec;
+use bytes::Bytes;
+use itertools::{Either, EitherOrBoth, Itertools};
+
+use super::encoding;
+use super::recent::Table;
+use crate::storage::Error;
+
+/// The first bytes of the keys that stand in blocks. A block has the same one in lower case, so it is no key.
+const IN_BLOCKS: [u8; 2] = *b"ER";
+
+/// With how many bytes a block is full, before it is compressed. A larger one would take less space, and longer to read a key of it.
+const FULL_BLOCK: usize = 16 << 10;
+
+/// From how many bytes on a stored value is compressed.
+const LONG: usize = 1 << 10;
+
+/// The bit of a stored value, in its version, that says that the rest is compressed. Versions do not get as far.
+const COMPRESSED: u8 = 0x80;
+
+/// How many keys go into blocks at a time when a store is opened that has none.
+const AT_ONCE: usize = 4096;
+
+/// An encoded key with its stored value.
+pub(super) type Entry = (IVec, Bytes);
+
+/// One tree of sled's.
+#[derive(Clone)]
+pub(super) struct Tree(::sled::Db);
+
+impl Tree {
+    /// The tree of a store. One that was written before there were blocks gets them.
+    pub(super) fn open(db: ::sled::Db) -> Result<Self, Error> {
+        let tree = Self(db);
+        for kind in IN_BLOCKS {
+            loop {
+                let some = tree.0.scan_prefix([kind]).take(AT_ONCE);
+                let some = some.map_ok(|(key, stored)| (key.to_vec(), Some(Bytes::copy_from_slice(&stored))));
+                let some: Table = some.try_collect().map_err(backend_error)?;
+                if some.is_empty() {
+                    break;
+                }
+                tree.insert(&some)?;
+                for key in some.keys() {
+                    tree.0.remove(key).map_err(backend_error)?;
+                }
+            }
+        }
+        Ok(tree)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn size_on_disk(&self) -> Result<u64, Error> {
+        self.0.size_on_disk().map_err(backend_error)
+    }
+
+    /// Hands everything to the system. It is not on the disk yet.
+    pub(super) fn flush(&self) -> Result<(), Error> {
+        self.0.flush().map(drop).map_err(backend_error)
+    }
+
+    /// The stored value of an encoded key.
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Error> {
+        if !is_in_block(key) {
+            return self.0.get(key).map_err(backend_error)?.as_ref().map(unpacked).transpose();
+        }
+        let Some((_, block)) = self.block_of(key)? else { return Ok(None) };
+        let mut entries = entries(&block)?.into_iter();
+        Ok(entries.find(|(other, _)| other == key).map(|(_, stored)| stored))
+    }
+
+    pub(super) fn contains(&self, key: &[u8]) -> Result<bool, Error> {
+        if is_in_block(key) { Ok(self.get(key)?.is_some()) } else { self.0.contains_key(key).map_err(backend_error) }
+    }
+
+    /// The keys from an encoded one on that are of its kind, in their order.
+    pub(super) fn range(&self, from: &[u8]) -> impl Iterator<Item = Result<Entry, Error>> {
+        if is_in_block(from) {
+            Either::Left(self.range_of_blocks(from))
+        } else {
+            let entry = |(key, stored)| Ok((key, unpacked(&stored)?));
+            let found = self.0.range(from.to_vec()..end_of_kind(from));
+            Either::Right(found.map(move |found| found.map_err(backend_error).and_then(entry)))
+        }
+    }
+
+    fn range_of_blocks(&self, from: &[u8]) -> impl Iterator<Item = Result<Entry, Error>> {
+        let (first, error) = match self.block_of(from) {
+            Ok(block) => (block.map_or_else(|| name(from), |(name, _)| name.to_vec()), None),
+            Err(error) => (name(from), Some(Err(error))),
+        };
+        let end = end_of_kind(&first);
+        let blocks = self.0.range(first..end).map(Some).chain([None]).tuple_windows();
+        let from = from.to_vec();
+        let entries = blocks.filter_map(|(block, next)| Some((block?, next))).flat_map(move |(block, next)| {
+            let found = block.map_err(backend_error).and_then(|(_, block)| entries(&block));
+            let next = next.and_then(Result::ok).map(|(name, _)| name);
+            match found {
+                Ok(mut entries) => {
+                    entries.retain(|(key, _)| key[..] >= from[..] && is_before(key, next.as_ref()));
+                    Either::Left(entries.into_iter().map(Ok))
+                }
+                Err(error) => Either::Right([Err(error)].into_iter()),
+            }
+        });
+        error.into_iter().chain(entries)
+    }
+
+    /// Changes keys, which nobody else does meanwhile. Who reads meanwhile sees some of the changes.
+    pub(super) fn insert(&self, changes: &Table) -> Result<(), Error> {
+        let runs = changes.iter().chunk_by(|(key, _)| is_in_block(key).then(|| key[0]));
+        for (kind, run) in &runs {
+            if kind.is_some() {
+                self.insert_into_blocks(run)?;
+                continue;
+            }
+            for (key, stored) in run {
+                let changed = match stored {
+                    Some(stored) => self.0.insert(key, packed(stored)),
+                    None => self.0.remove(key),
+                };
+                changed.map_err(backend_error)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes keys of one kind, in their order.
+    fn insert_into_blocks<'a>(
+        &self,
+        changes: impl Iterator<Item = (&'a Vec<u8>, &'a Option<Bytes>)>,
+    ) -> Result<(), Error> {
+        let mut changes = changes.peekable();
+        while let Some((first, _)) = changes.peek() {
+            let (old, mut before) = match self.block_of(first)? {
+                Some((name, block)) => (Some(name), entries(&block)?),
+                None => (None, Vec::new()),
+            };
+            let next = self.0.get_gt(name(first)).map_err(backend_error)?.map(|(name, _)| name);
+            let next = next.filter(|next| next[0] == name(first)[0]);
+            before.retain(|(key, _)| is_before(key, next.as_ref()));
+            let changed = changes.peeking_take_while(|(key, _)| is_before(key, next.as_ref()));
+            let after = before.into_iter().merge_join_by(changed, |before, changed| before.0[..].cmp(changed.0));
+            let after = after.filter_map(|entry| match entry {
+                EitherOrBoth::Left(before) => Some(before),
+                EitherOrBoth::Right((key, stored)) | EitherOrBoth::Both(_, (key, stored)) => {
+                    Some((IVec::from(&key[..]), stored.clone()?))
+                }
+            });
+            self.write_blocks(old, &after.collect_vec())?;
+        }
+        Ok(())
+    }
+
+    /// Puts entries in the place of a block, in as many as it takes. The later ones are written first: until the first is, it has theirs too, so none is ever missing, and where an entry is
+    /// twice the later block counts.
+    fn write_blocks(&self, old: Option<IVec>, entries: &[Entry]) -> Result<(), Error> {
+        let mut rest = entries;
+        let mut blocks = Vec::new();
+        while !rest.is_empty() {
+            let mut bytes = Vec::with_capacity(FULL_BLOCK);
+            let (first, mut count) = (&rest[0].0, 0);
+            while count < rest.len() && bytes.len() < FULL_BLOCK {
+                let (key, stored) = &rest[count];
+                encoding::append(&mut bytes, key, Some(stored));
+                count += 1;
+            }
+            blocks.push((IVec::from(name(first)), lz4_flex::compress_prepend_size(&bytes)));
+            rest = &rest[count..];
+        }
+        // The first one keeps the name, though the key may be gone.
+        match (old, blocks.first_mut()) {
+            (Some(old), Some((name, _))) => *name = old,
+            (Some(old), None) => drop(self.0.remove(old).map_err(backend_error)?),
+            (None, _) => {}
+        }
+        for (name, block) in blocks.into_iter().rev() {
+            self.0.insert(name, block).map_err(backend_error)?;
+        }
+        Ok(())
+    }
+
+    /// The block that has a key if there is one, with its name.
+    fn block_of(&self, key: &[u8]) -> Result<Option<(IVec, IVec)>, Error> {
+        let name = name(key);
+        self.0.range(name[..1].to_vec()..=name).next_back().transpose().map_err(backend_error)
+    }
+}
+
+/// Whether a key, or the beginning of one, is of those that stand in blocks.
+fn is_in_block(key: &[u8]) -> bool {
+    key.first().is_some_and(|kind| IN_BLOCKS.contains(kind))
+}
+
+/// The name of a block that begins with a key. Names have the order of keys.
+fn name(key: &[u8]) -> Vec<u8> {
+    let mut name = key.to_vec();
+    name[..1].make_ascii_lowercase();
+    name
+}
+
+/// What all keys and names of the same kind are less than.
+fn end_of_kind(key: &[u8]) -> Vec<u8> {
+    key.iter().take(1).map(|kind| kind + 1).collect()
+}
+
+/// Whether a key stands before the block of this name, if there is one.
+fn is_before(key: &[u8], block: Option<&IVec>) -> bool {
+    block.is_none_or(|block| key[1..].cmp(&block[1..]) == Ordering::Less)
+}
+
+/// What is in a block.
+fn entries(block: &[u8]) -> Result<Vec<Entry>, Error> {
+    let bytes = Bytes::from(lz4_flex::decompress_size_prepended(block).map_err(damaged)?);
+    let changes = encoding::decode(&bytes).ok_or_else(|| damaged("it has no entries"))?;
+    let entry = |(key, stored): encoding::Change<'_>| Some((IVec::from(key), bytes.slice_ref(stored?)));
+    Ok(changes.into_iter().filter_map(entry).collect())
+}
+
+/// A stored value as it stands in the tree.
+fn packed(stored: &Bytes) -> IVec {
+    let Some((version, value)) = stored.split_first_chunk::<8>().filter(|_| stored.len() >= LONG) else {
+        return IVec::from(&stored[..]);
+    };
+    let mut packed = version.to_vec();
+    packed[0] |= COMPRESSED;
+    packed.append(&mut lz4_flex::compress_prepend_size(value));
+    if packed.len() < stored.len() { IVec::from(packed) } else { IVec::from(&stored[..]) }
+}
+
+/// A stored value of the tree. It is copied, because a part of sled's value would keep alive more than itself.
+fn unpacked(packed: &IVec) -> Result<Bytes, Error> {
+    match packed.split_first_chunk::<8>().filter(|(version, _)| version[0] & COMPRESSED != 0) {
+        None => Ok(Bytes::copy_from_slice(packed)),
+        Some((version, value)) => {
+            let value = lz4_flex::decompress_size_prepended(value).map_err(damaged)?;
+            let mut stored = [&version[..], &value].concat();
+            stored[0] &= !COMPRESSED;
+            Ok(stored.into())
+        }
+    }
+}
+
+fn damaged(error: impl std::fmt::Display) -> Error {
+    Error::Backend(format!("something stored cannot be read: {error}; restore the data folder from a backup"))
+}
+
+fn backend_error(error: ::sled::Error) -> Error {
+    Error::Backend(error.to_string())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use rand::rngs::StdRng;
+    use rand::{Rng, SeedableRng};
+
+    use super::*;
+    use crate::storage::Key;
+    use crate::storage::disk::encode_value;
+
+    fn db() -> ::sled::Db {
+        ::sled::Config::new().temporary(true).open().unwrap()
+    }
+
+    fn event(sequence: u64) -> Vec<u8> {
+        Key::Event(sequence).encode()
+    }
+
+    /// A value that does not compress well.
+    fn value(random: &mut StdRng, length: usize) -> Bytes {
+        let text: Vec<u8> = (0..length).map(|_| random.random_range(b' '..=b'~')).collect();
+        encode_value(random.random_range(1..1000), &text)
+    }
+
+    fn listed(tree: &Tree, from: &[u8]) -> Vec<(Vec<u8>, Bytes)> {
+        tree.range(from).map(|entry| entry.map(|(key, stored)| (key.to_vec(), stored)).unwrap()).collect()
+    }
+
+    #[test]
+    fn is_an_ordered_map_however_keys_stand_in_it() {
+        let (tree, mut random) = (Tree::open(db()).unwrap(), StdRng::seed_from_u64(1));
+        let mut model = BTreeMap::<Vec<u8>, Bytes>::new();
+        for round in 0..60 {
+            let mut changes = Table::new();
+            for _ in 0..random.random_range(1..200) {
+                let sequence = random.random_range(round * 20..round * 20 + 300);
+                let key = match random.random_range(0..5) {
+                    0 | 1 => event(sequence),
+                    2 | 3 => Key::Receipt { sequence, ordinal: random.random_range(0..3) }.encode(),
+                    _ => Key::Trial(sequence.to_string()).encode(),
+                };
+                let longest = [100, 1000, 40_000][random.random_range(0..100_usize).saturating_sub(97)];
+                let length = random.random_range(0..longest);
+                let stored = random.random_bool(0.7).then(|| value(&mut random, length));
+                changes.insert(key, stored);
+            }
+            tree.insert(&changes).unwrap();
+            for (key, stored) in changes {
+                match stored {
+                    Some(stored) => drop(model.insert(key, stored)),
+                    None => drop(model.remove(&key)),
+                }
+            }
+            for kind in [b"E", b"R", b"T"] {
+                let keys = model.range(kind.to_vec()..).take_while(|(key, _)| key[0] == kind[0]);
+                let expected: Vec<(Vec<u8>, Bytes)> = keys.map(|(key, stored)| (key.clone(), stored.clone())).collect();
+                assert!(listed(&tree, kind) == expected, "round {round}");
+                let at = random.random_range(0..expected.len());
+                assert!(listed(&tree, &expected[at].0) == expected[at..], "round {round}, from {at}");
+                assert_eq!(tree.get(&expected[at].0).unwrap().unwrap(), expected[at].1);
+            }
+            let absent = (0..1000).map(event).filter(|key| !model.contains_key(key));
+            assert!(absent.into_iter().all(|key| !tree.contains(&key).unwrap()));
+        }
+        let all = model.keys().map(|key| (key.clone(), None)).collect();
+        tree.insert(&all).unwrap();
+        assert!(tree.is_empty());
+    }
+
+    #[test]
+    fn blocks_that_a_crash_left_half_divided_are_whole() {
+        let (tree, mut random) = (Tree::open(db()).unwrap(), StdRng::seed_from_u64(2));
+        let mut put = |sequences: &[u64]| -> Table {
+            sequences.iter().map(|sequence| (event(*sequence), Some(value(&mut random, 1000)))).collect()
+        };
+        tree.insert(&put(&(0..30).step_by(2).collect::<Vec<_>>())).unwrap();
+        let (name, undivided) = tree.0.first().unwrap().unwrap();
+        let changes = put(&(1..30).step_by(2).collect::<Vec<_>>());
+        tree.insert(&changes).unwrap();
+        let all = listed(&tree, b"E");
+        assert_eq!((all.len(), tree.0.len()), (30, 2));
+        // The first block is written last.
+        tree.0.insert(name, undivided).unwrap();
+        let now = listed(&tree, b"E");
+        assert!(now.is_sorted_by(|one, next| one.0 < next.0), "nothing is listed twice");
+        assert!(now.iter().all(|entry| all.contains(entry)), "what is listed is the newest");
+        assert!((0..30).step_by(2).all(|sequence| tree.contains(&event(sequence)).unwrap()), "nothing is missing");
+        // The log still has the changes.
+        tree.insert(&changes).unwrap();
+        assert!(listed(&tree, b"E") == all);
+    }
+
+    #[test]
+    fn a_store_without_blocks_gets_them() {
+        let (db, mut random) = (db(), StdRng::seed_from_u64(3));
+        let keys = (0..10_000).map(event).chain([Key::Trial("t".to_owned()).encode()]);
+        let before: Vec<(Vec<u8>, Bytes)> = keys.map(|key| (key, value(&mut random, 20))).collect();
+        for (key, stored) in &before {
+            db.insert(key, &stored[..]).unwrap();
+        }
+        let tree = Tree::open(db).unwrap();
+        assert!([listed(&tree, b"E"), listed(&tree, b"T")].concat() == before);
+        assert!(tree.0.len() < 100, "{} keys", tree.0.len());
+    }
+}
