@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 use trialbridge_plugin::{Failure, Host, NewEvent, permanent};
 use trialbridge_states::{Entry, What};
@@ -19,6 +19,9 @@ const MOST_ENTRIES: usize = 200;
 
 /// The longest input and output that is kept, in bytes of JSON. Of longer ones the beginning is.
 const LONGEST_VALUE: usize = 500;
+
+/// What a placeholder of a secret begins with.
+const PLACEHOLDER: &str = "secret-";
 
 /// How long the history of an execution is kept that was stopped because its trial ended.
 const KEPT_AFTER_THE_TRIAL: Duration = Duration::from_secs(24 * 60 * 60);
@@ -41,14 +44,17 @@ pub(crate) fn append(host: &Host, trial_id: &str, entries: &[Entry]) -> Result<(
     let key = key(host, trial_id);
     let bucket = host.kv(HISTORY);
     let mut history = bucket.get::<History>(&key)?.unwrap_or_default();
+    // What states give on stands there once, until another one gives on something else.
     let mut given_on = None;
     for entry in entries {
-        // What the state before has given on stands one line above.
-        let repeats = matches!(&entry.what, What::StateEntered { input } if given_on == Some(input));
+        let given = match &entry.what {
+            What::ExecutionStarted { input } | What::StateEntered { input } => Some(input),
+            What::StateExited { output } | What::ExecutionSucceeded { output } => Some(output),
+            _ => None,
+        };
+        let repeats = given.is_some() && given == given_on;
         history.entries.push(shown(entry, repeats)?);
-        if let What::StateExited { output } | What::ExecutionStarted { input: output } = &entry.what {
-            given_on = Some(output);
-        }
+        given_on = given.or(given_on);
     }
     let surplus = history.entries.len().saturating_sub(MOST_ENTRIES);
     history.entries.drain(..surplus);
@@ -72,17 +78,17 @@ fn key(host: &Host, trial_id: &str) -> String {
     format!("{trial_id}/{}", host.delivery().target)
 }
 
-/// An entry whose values are short, and without the placeholders of secrets, which nobody is to know. Its input is left out if it `repeats` what
+/// An entry whose values are short, and without the placeholders of secrets, which nobody is to know. Its input or output is left out if it `repeats` what
 /// stands above it.
 fn shown(entry: &Entry, repeats: bool) -> Result<Box<RawValue>, Failure> {
     let unreadable = |error: serde_json::Error| permanent(format!("an entry of the history cannot be kept: {error}"));
-    let text = if repeats {
-        Ok(json!({ "at": entry.at, "state": entry.state, "event": "StateEntered" }).to_string())
-    } else {
-        serde_json::to_string(entry)
-    };
-    let mut text = masked(text.map_err(unreadable)?);
-    if text.len() > LONGEST_VALUE {
+    let whole = if repeats { without_data(entry) } else { to_raw_value(entry) }.map_err(unreadable)?;
+    let is_short = whole.get().len() <= LONGEST_VALUE;
+    if is_short && !whole.get().contains(PLACEHOLDER) {
+        return Ok(whole);
+    }
+    let mut text = masked(whole.get());
+    if !is_short {
         let mut members: Map<String, Value> = serde_json::from_str(&text).map_err(unreadable)?;
         for name in ["input", "output"] {
             let Some(value) = members.get_mut(name) else { continue };
@@ -97,14 +103,22 @@ fn shown(entry: &Entry, repeats: bool) -> Result<Box<RawValue>, Failure> {
     RawValue::from_string(text).map_err(unreadable)
 }
 
-/// A text without placeholders: they are words that begin with `secret-` and have 32 hexadecimal digits.
-fn masked(text: String) -> String {
-    if !text.contains("secret-") {
-        return text;
-    }
+/// An entry that says what happened, and not with what.
+fn without_data(entry: &Entry) -> serde_json::Result<Box<RawValue>> {
+    let event = match &entry.what {
+        What::StateEntered { .. } => "StateEntered",
+        What::StateExited { .. } => "StateExited",
+        What::ExecutionSucceeded { .. } => "ExecutionSucceeded",
+        _ => return to_raw_value(entry),
+    };
+    to_raw_value(&json!({ "at": entry.at, "state": entry.state, "event": event }))
+}
+
+/// A text without placeholders: they are words that begin with [`PLACEHOLDER`] and have 32 hexadecimal digits.
+fn masked(text: &str) -> String {
     let is_digest = |part: &str| part.len() >= 32 && part.bytes().take(32).all(|byte| byte.is_ascii_hexdigit());
-    let (mut shown, mut rest) = (String::with_capacity(text.len()), text.as_str());
-    while let Some(at) = rest.find("secret-") {
+    let (mut shown, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(at) = rest.find(PLACEHOLDER) {
         let ends = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
         let end = rest[at..].find(ends).map_or(rest.len(), |length| at + length);
         let word = &rest[at..end];
@@ -125,6 +139,6 @@ mod tests {
         let text = format!(
             r#"{{"a":"Bearer secret-token-{digest}","b":"https://secret-hook-{digest}/x","c":"a secret-garden"}}"#
         );
-        assert_eq!(masked(text), r#"{"a":"Bearer [secret]","b":"https://[secret]/x","c":"a secret-garden"}"#);
+        assert_eq!(masked(&text), r#"{"a":"Bearer [secret]","b":"https://[secret]/x","c":"a secret-garden"}"#);
     }
 }

@@ -63,6 +63,10 @@ fn the_shipped_definition_leaves_a_history() {
     let history = host.history("t1");
     assert_eq!((history[0].as_str(), history[3].as_str()), ("ExecutionStarted ", "TaskSucceeded SelectStack"));
     assert_eq!(history.last().map(String::as_str), Some("ExecutionSucceeded "));
+    let entries = host.history_entries("t1").into_iter();
+    let given_on = entries.filter(|entry| entry["event"] == "StateExited" && !entry["output"].is_null());
+    let states: Vec<Value> = given_on.map(|entry| entry["state"].clone()).collect();
+    assert_eq!(states, ["SelectStack", "ConfigureTrial", "EmitTrialAssigned"], "those that give on something else");
     let expired = host.end("t1");
     host.handle("OnlineTrial", "TrialExpired", &expired).unwrap();
     assert_eq!(host.keys("history"), [""; 0], "it goes with the trial");

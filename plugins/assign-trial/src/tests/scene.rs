@@ -116,11 +116,16 @@ impl Scene {
         }
     }
 
-    /// What happened in the execution of a trial: states and events.
+    /// What happened in the execution of a trial: events and states.
     pub(super) fn history(&self, id: &str) -> Vec<String> {
+        let entries = self.history_entries(id).into_iter();
+        entries.map(|entry| format!("{} {}", entry["event"], entry["state"]).replace('"', "")).collect()
+    }
+
+    /// The same, whole.
+    pub(super) fn history_entries(&self, id: &str) -> Vec<Value> {
         let history = self.get::<Value>("history", &format!("{id}/assign-trial")).unwrap_or_default();
-        let entries = history["entries"].as_array().cloned().unwrap_or_default();
-        entries.iter().map(|entry| format!("{} {}", entry["event"], entry["state"]).replace('"', "")).collect()
+        history["entries"].as_array().cloned().unwrap_or_default()
     }
 
     /// Whether the trial says that it is at this step.
