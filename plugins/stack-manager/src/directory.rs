@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::page;
 use crate::provider::{self, Extent, Found, Order, Provider, Readiness, Recipe, Status, Tenant};
+use crate::template::{Template, at};
 
 /// How many stacks may go while they are listed, before the listing is given up.
 const MOST_GONE: usize = 10_000;
@@ -29,12 +30,14 @@ pub(crate) struct Directory {
     stacks: PathBuf,
     /// Where the templates are.
     templates: PathBuf,
+    /// The time, in milliseconds since the epoch.
+    now: u64,
 }
 
 impl Directory {
-    /// Makes stacks in `stacks` from the folders in `templates`.
-    pub(crate) fn new(stacks: impl Into<PathBuf>, templates: impl Into<PathBuf>) -> Self {
-        Self { stacks: stacks.into(), templates: templates.into() }
+    /// Makes stacks in `stacks` from the folders in `templates`, at `now`.
+    pub(crate) fn new(stacks: impl Into<PathBuf>, templates: impl Into<PathBuf>, now: u64) -> Self {
+        Self { stacks: stacks.into(), templates: templates.into(), now }
     }
 
     /// The folder of a stack.
@@ -60,7 +63,9 @@ impl Directory {
             return Ok(());
         }
         let part = self.part(stack_id);
-        let made = copy_folder(&self.templates.join(template), &part).and_then(|()| fs::rename(&part, &home));
+        let made = Template::read(&self.templates.join(template), self.now)
+            .and_then(|template| template.copy_to(&part))
+            .and_then(|()| fs::rename(&part, &home));
         let Err(error) = made else { return Ok(()) };
         // What cannot be removed here is found and discarded later.
         let _ = fs::remove_dir_all(&part);
@@ -183,36 +188,10 @@ fn is_stack_id(text: &str) -> bool {
     letters && trial_type.len() > 1 && trial_type.ends_with('-') && Uuid::try_parse(uuid).is_ok()
 }
 
-/// Copies a folder with all that is in it. Links are refused: they might lead out of the template.
-fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
-    if !fs::symlink_metadata(from).map_err(|error| at(from, &error))?.is_dir() {
-        return Err(Error::new(ErrorKind::NotADirectory, format!("{}: is not a folder", from.display())));
-    }
-    fs::create_dir(to).map_err(|error| at(to, &error))?;
-    for entry in fs::read_dir(from).map_err(|error| at(from, &error))? {
-        let entry = entry?;
-        let (source, target) = (entry.path(), to.join(entry.file_name()));
-        let kind = entry.file_type()?;
-        if kind.is_dir() {
-            copy_folder(&source, &target)?;
-        } else if kind.is_file() {
-            fs::copy(&source, &target).map_err(|error| at(&source, &error))?;
-        } else {
-            let message = format!("{}: is neither a file nor a folder; put a copy in its place", source.display());
-            return Err(Error::new(ErrorKind::InvalidInput, message));
-        }
-    }
-    Ok(())
-}
-
 /// Puts a file into a folder, whole, in place of the one that is there.
 fn replace(folder: &Path, name: &str, text: &str) -> io::Result<()> {
     let (draft, file) = (folder.join(format!(".{name}.tmp")), folder.join(name));
     fs::write(&draft, text).and_then(|()| fs::rename(&draft, &file)).map_err(|error| at(&file, &error))
-}
-
-fn at(path: &Path, error: &Error) -> Error {
-    Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 #[cfg(test)]
@@ -237,7 +216,11 @@ mod tests {
         }
 
         fn provider(&self) -> Directory {
-            Directory::new(self.0.join("stacks"), self.0.join("templates"))
+            self.provider_at(0)
+        }
+
+        fn provider_at(&self, now: u64) -> Directory {
+            Directory::new(self.0.join("stacks"), self.0.join("templates"), now)
         }
 
         fn read(&self, file: &str) -> String {
@@ -285,6 +268,25 @@ mod tests {
     }
 
     #[test]
+    fn a_template_may_change_and_be_large() {
+        let folder = Folder::new();
+        let index = folder.0.join("templates/acs/index.html");
+        let large = "x".repeat(100_000);
+        for (now, text, expected) in [(5000, "first", "first"), (5999, &large, "first"), (6000, "third", "third")] {
+            fs::write(&index, text).unwrap();
+            folder.provider_at(now).build(STACK, "acs").unwrap();
+            assert_eq!(folder.read("index.html"), expected, "at {now}");
+            folder.provider_at(now).remove(STACK).unwrap();
+        }
+        for (now, text) in [(7000, &large[..]), (7500, "fifth")] {
+            fs::write(&index, text).unwrap();
+            folder.provider_at(now).build(STACK, "acs").unwrap();
+            assert!(folder.read("index.html") == text, "what is large is not kept");
+            folder.provider_at(now).remove(STACK).unwrap();
+        }
+    }
+
+    #[test]
     fn a_failed_attempt_leaves_nothing() {
         let folder = Folder::new();
         let provider = folder.provider();
@@ -317,7 +319,7 @@ mod tests {
     fn other_names_are_refused() {
         let uuid = &STACK[4..];
         for name in ["", ".", "..", "acs", uuid, &format!("-{uuid}"), &format!("../{uuid}"), &format!("a/b-{uuid}")] {
-            let provider = Directory::new("/nowhere", "/nowhere");
+            let provider = Directory::new("/nowhere", "/nowhere", 0);
             assert_eq!(provider.remove(name).unwrap_err().kind(), ErrorKind::InvalidInput, "{name}");
         }
     }

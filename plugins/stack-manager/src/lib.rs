@@ -11,7 +11,7 @@
 //! * `handle` sends each event where it belongs
 //! * `lifecycle` is the way of one stack, `polling` asks how far it is, `deletion` is its end
 //! * `pool` is the stock of a type, `reconcile` the repair of all, and `existing` what it finds with the providers
-//! * `provider` is what makes stacks: `directory` folders, whose `page` is filled in, `command` what programs make, `cloudformation` what
+//! * `provider` is what makes stacks: `directory` folders, copies of a `template`, whose `page` is filled in, `command` what programs make, `cloudformation` what
 //!   AWS makes
 //! * `config`, `record`, `said`: what the operator, the store and this plugin's events say
 //!
@@ -33,6 +33,7 @@ mod provider;
 mod reconcile;
 mod record;
 mod said;
+mod template;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests;
@@ -78,7 +79,7 @@ struct Real;
 impl Providers for Real {
     fn provider<'a>(&'a mut self, host: &'a Host, kind: &'a Kind) -> Box<dyn Provider + 'a> {
         match kind {
-            Kind::Directory => Box::new(Directory::new(host.folder("stacks"), host.folder("templates"))),
+            Kind::Directory => Box::new(Directory::new(host.folder("stacks"), host.folder("templates"), host.now())),
             Kind::Command(commands) => Box::new(Command::new(host, commands)),
             Kind::CloudFormation(account) => Box::new(CloudFormation::new(host, account)),
         }
