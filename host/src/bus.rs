@@ -144,7 +144,7 @@ fn route(rules: &RuleSet, publication: &Publication, now: Timestamp) -> NewEvent
         // Events are checked before they come here, so this is our mistake and nobody else's.
         Err(error) => tracing::error!(%error, event = json, "an event cannot be matched and goes to nobody"),
     });
-    NewEvent { body: Recorded::encode(json, now, publication.cause.as_ref()), deliveries }
+    NewEvent { body: Recorded::encode(&json, now, publication.cause.as_ref()), deliveries }
 }
 
 fn obligations(rule: &Rule, now: Timestamp) -> impl Iterator<Item = NewDelivery> + '_ {

@@ -162,7 +162,7 @@ mod tests {
             let kind = if number.is_multiple_of(10) { "rare" } else { "usual" };
             let detail = serde_json::value::RawValue::from_string(format!(r#"{{"trialId":"t{number}"}}"#));
             let event = Event::new("s", kind, Timestamp::default(), detail.expect("it is JSON"));
-            NewEvent { body: Recorded::encode(event.to_json(), event.time, None), deliveries: Vec::new() }
+            NewEvent { body: Recorded::encode(&event.to_json(), event.time, None), deliveries: Vec::new() }
         };
         for first in (1..=events).step_by(200) {
             let events = (first..first + 200).filter(|number| *number <= events).map(one).collect();
@@ -209,11 +209,8 @@ mod tests {
     fn escapes_do_not_hide_a_text() {
         let stored = |detail: &str| {
             let detail = serde_json::value::RawValue::from_string(detail.to_owned()).expect("it is JSON");
-            Recorded::encode(
-                Event::new("a\"b", "k", Timestamp::default(), detail).to_json(),
-                Timestamp::default(),
-                None,
-            )
+            let event = Event::new("a\"b", "k", Timestamp::default(), detail);
+            Recorded::encode(&event.to_json(), Timestamp::default(), None)
         };
         for (field, text, detail, accepted) in [
             ("trialId", "t1", r#"{"trialId": "t1"}"#, true),

@@ -7,6 +7,7 @@ use std::time::Instant;
 use tracing::{Instrument, Span};
 
 use super::causation;
+use super::events::Events;
 use super::receipt::Receipt;
 use super::record::{DeadLetter, Delivery, Exhausted};
 use super::retry::{self, Verdict};
@@ -25,6 +26,7 @@ pub(super) struct Context {
     pub(super) metrics: Arc<Metrics>,
     /// The depth beyond which an event is not delivered.
     pub(super) maximum_depth: Arc<AtomicU32>,
+    pub(super) events: Events,
 }
 
 /// What a plugin's deliveries share.
@@ -78,7 +80,7 @@ impl Context {
         let span = self.span(plugin, &delivery);
         async {
             let started = Instant::now();
-            let event = Arc::new(self.event(&delivery)?);
+            let event = self.event(&delivery)?;
             if let Some(reason) = self.beyond_limit(&delivery, &event)? {
                 self.refuse(delivery, version, &event, reason).await?;
                 self.metrics.attempt(plugin.id(), Outcome::DeadLettered, started.elapsed());
@@ -267,12 +269,8 @@ impl Context {
         shaped.transpose().map_err(|error| CallError::Permanent(error.to_string()))
     }
 
-    pub(super) fn event(&self, delivery: &Delivery) -> Result<Recorded, Error> {
-        let sequence = delivery.id.sequence;
-        let lost = |reason: String| Error::Event(sequence, reason);
-        let stored = self.bus.storage().get(&Key::Event(sequence))?;
-        let stored = stored.ok_or_else(|| lost("it is not in the journal".to_owned()))?;
-        Recorded::decode(sequence, &stored.value).map_err(|error| lost(error.to_string()))
+    pub(super) fn event(&self, delivery: &Delivery) -> Result<Arc<Recorded>, Error> {
+        self.events.read(self.bus.storage().as_ref(), delivery.id.sequence)
     }
 }
 

@@ -59,7 +59,7 @@ mod tests {
         let mut cause = None;
         for sequence in 1..=events {
             let event = Event::new("s", &format!("E{sequence}"), Timestamp::default(), raw(&serde_json::json!({})));
-            let body = Recorded::encode(event.to_json(), event.time, cause.as_ref());
+            let body = Recorded::encode(&event.to_json(), event.time, cause.as_ref());
             let recorded = Recorded::decode(sequence, &body).expect("it was just written");
             let events = vec![NewEvent { body, deliveries: Vec::new() }];
             storage.commit(Commit { events, ..Commit::default() }).await.expect("the store takes it");

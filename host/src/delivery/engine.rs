@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::{Context, Spent, Turns};
+use super::events::Events;
 use super::record::{Delivery, DeliveryId};
 use crate::bus::Bus;
 use crate::plugin::Registry;
@@ -102,7 +103,7 @@ impl Engine {
     /// An engine for the deliveries of the bus's store. Those of events that are deeper than `maximum_depth` become dead letters.
     pub fn new(bus: Arc<Bus>, plugins: Arc<Registry>, metrics: Arc<Metrics>, maximum_depth: Arc<AtomicU32>) -> Self {
         Self {
-            context: Arc::new(Context { bus, metrics, maximum_depth }),
+            context: Arc::new(Context { bus, metrics, maximum_depth, events: Events::default() }),
             plugins,
             lanes: BTreeMap::new(),
             attempts: JoinSet::new(),

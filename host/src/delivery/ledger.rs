@@ -280,7 +280,7 @@ impl Ledger {
             // The engine reads the event from the journal. It is put there even if it is there already: its version
             // then tells whoever is about to remove it that something has happened.
             let body = event.map_or_else(
-                || Recorded::encode(letter.event.to_json(), letter.delivery.created, letter.cause.as_ref()),
+                || Recorded::encode(&letter.event.to_json(), letter.delivery.created, letter.cause.as_ref()),
                 |event| event.value,
             );
             let created = self.bus.now();

@@ -6,7 +6,7 @@
 //!
 //! * [`record`]: what is stored of a delivery, and of a dead letter
 //! * [`engine`]: which deliveries are attempted when
-//! * `attempt`: one delivery: call, commit, or fail; `together`: several as one
+//! * `attempt`: one delivery: call, commit, or fail; `together`: several as one; `events`: what they are of
 //! * `causation`: what led to an event
 //! * [`retry`]: when one that failed is tried again
 //! * [`timers`]: everything that waits for its time: expiries, delayed events, retries, schedules
@@ -17,6 +17,7 @@
 mod attempt;
 mod causation;
 pub mod engine;
+mod events;
 pub mod ledger;
 pub mod receipt;
 pub mod record;

@@ -15,6 +15,7 @@ use crate::bus::{Audience, Bus, Change, Publication};
 use crate::clock::Timestamp;
 use crate::event::Delayed;
 use crate::storage::key::TimerKind;
+use crate::storage::signals::FirstTimers;
 use crate::storage::{self, CommitError, Expect, Key, KeyRange, Version, Versioned, Write};
 use crate::telemetry::Metrics;
 use crate::trials::Trials;
@@ -22,6 +23,9 @@ use crate::trials::Trials;
 /// How many timers fire side by side. They are handed over in the order of their times, and share the store's
 /// flushes.
 const BATCH: usize = 256;
+
+/// How many are looked for at first.
+const FEW: usize = 8;
 
 /// How long to sleep at most: the clock may be set, or go on while the machine stands still.
 const LONGEST_SLEEP: Duration = Duration::from_secs(10);
@@ -56,22 +60,23 @@ impl Timers {
         let signals = self.bus.storage().signals();
         let mut put = signals.timers();
         let mut moves = self.bus.clock().moves();
-        // Whether the signals tell when the first timer is due. Lists from the beginning have to pass over those that fired lately.
+        // Whether the signals tell when the first timers are due. Lists from the beginning have to pass over those that fired lately.
         let mut known = false;
         while !stop.is_cancelled() {
             put.borrow_and_update();
             if let Some(moves) = &mut moves {
                 moves.borrow_and_update();
             }
-            let earliest = signals.timers_looked_at();
-            let fired = self.fire(if known { earliest } else { Timestamp::default() }).await;
+            let first = signals.timers_looked_at();
+            let anywhere = || TimerKind::ALL.map(|kind| (kind, Timestamp::default())).into();
+            let fired = self.fire(if known { first } else { anywhere() }).await;
             known = fired.is_ok();
             let next = match fired {
-                Ok(Some(next)) => {
+                Ok(next) => {
+                    let first = next.values().min().copied();
                     signals.timers_awaited(next);
-                    self.bus.clock().wait_until(next)
+                    first.and_then(|first| self.bus.clock().wait_until(first))
                 }
-                Ok(None) => None,
                 Err(error) => {
                     tracing::error!(%error, "timers cannot be fired");
                     Some(AFTER_ERROR)
@@ -98,13 +103,13 @@ impl Timers {
         }
     }
 
-    /// Fires what is due, from `first` on, and answers when the next timer will be.
-    async fn fire(&self, mut first: Timestamp) -> Result<Option<Timestamp>, crate::trials::Error> {
+    /// Fires what is due, from the `first` of each kind on, and answers when the next ones will be.
+    async fn fire(&self, mut first: FirstTimers) -> Result<FirstTimers, crate::trials::Error> {
         loop {
             let now = self.bus.now();
-            let (due, next) = self.due(first, now)?;
+            let (due, next) = self.due(&first, now)?;
             if let Some(last) = due.last() {
-                first = last.due;
+                first.values_mut().for_each(|from| *from = last.due.max(*from));
             }
             for timer in &due {
                 self.metrics.timer_lateness(now.since(timer.due));
@@ -119,26 +124,29 @@ impl Timers {
         }
     }
 
-    /// The timers that are due from `first` to `now`, the earliest first, and when the first of the others will be. If there are as many as fire side by side, there may
+    /// The timers that are due at `now`, from the `first` of each kind on, the earliest first, and when the first of the others will be. If there are as many as fire side by side, there may
     /// be more that are due.
-    fn due(&self, first: Timestamp, now: Timestamp) -> Result<(Vec<Due>, Option<Timestamp>), storage::Error> {
+    fn due(&self, first: &FirstTimers, now: Timestamp) -> Result<(Vec<Due>, FirstTimers), storage::Error> {
         let mut due = Vec::new();
-        let mut later = Vec::new();
-        for kind in TimerKind::ALL {
-            // Most looks find nothing that is due, so the first one is looked at alone.
-            match self.earliest(kind, first, 1)?.first() {
-                Some(timer) if timer.due <= now => {
-                    let found = self.earliest(kind, first, BATCH)?;
-                    later.extend(found.iter().find(|timer| timer.due > now).map(|timer| timer.due));
-                    due.extend(found.into_iter().filter(|timer| timer.due <= now));
-                }
-                Some(timer) => later.push(timer.due),
-                None => {}
+        let mut next = FirstTimers::new();
+        for (&kind, &from) in first {
+            if from > now {
+                next.insert(kind, from);
+                continue;
             }
+            // Mostly few are due at one time.
+            let mut found = self.earliest(kind, from, FEW)?;
+            if found.len() == FEW && found.iter().all(|timer| timer.due <= now) {
+                found = self.earliest(kind, from, BATCH)?;
+            }
+            let later = found.partition_point(|timer| timer.due <= now);
+            next.extend(found.get(later).map(|timer| (kind, timer.due)));
+            found.truncate(later);
+            due.append(&mut found);
         }
         due.sort_by_key(|timer| timer.due);
         due.truncate(BATCH);
-        Ok((due, later.into_iter().min()))
+        Ok((due, next))
     }
 
     fn earliest(&self, kind: TimerKind, first: Timestamp, limit: usize) -> Result<Vec<Due>, storage::Error> {

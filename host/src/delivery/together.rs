@@ -119,7 +119,7 @@ impl Context {
 
     /// What a delivery's handler is called with, unless the delivery is one that is not to be handled.
     fn ready(&self, delivery: &Delivery) -> Option<Call> {
-        let event = Arc::new(self.event(delivery).ok()?);
+        let event = self.event(delivery).ok()?;
         if self.beyond_limit(delivery, &event).ok()?.is_some() {
             return None;
         }

@@ -5,13 +5,16 @@
 //! asked for the commit has gone away.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::{Notify, watch};
 
 use super::Sequence;
+use super::key::TimerKind;
 use crate::clock::Timestamp;
+
+/// When the first timer of each kind is due, of those kinds of which there are any.
+pub type FirstTimers = BTreeMap<TimerKind, Timestamp>;
 
 /// Announcements of one store.
 #[derive(Debug)]
@@ -20,8 +23,8 @@ pub struct Signals {
     events: watch::Sender<Sequence>,
     /// Counts the timers that were put and are due before those before them.
     timers: watch::Sender<u64>,
-    /// When the first timer is due that was put or awaited since the timers were looked at, in milliseconds since the epoch. Later ones need not be announced.
-    timers_awaited: AtomicU64,
+    /// When the first timer of each kind is due that was put or awaited since the timers were looked at. Later ones than the first of all need not be announced.
+    timers_awaited: Mutex<FirstTimers>,
     /// Plugins whose queues grew, each with the lowest sequence that was put there.
     queues: Mutex<BTreeMap<String, Sequence>>,
     /// Wakes whoever waits for `queues`.
@@ -34,7 +37,7 @@ impl Signals {
         Self {
             events: watch::Sender::new(last),
             timers: watch::Sender::new(0),
-            timers_awaited: AtomicU64::new(u64::MAX),
+            timers_awaited: Mutex::default(),
             queues: Mutex::new(BTreeMap::new()),
             queues_grew: Notify::new(),
         }
@@ -51,14 +54,14 @@ impl Signals {
         self.timers.subscribe()
     }
 
-    /// Announces each timer that is put from now on. To be said before the timers are looked at. Answers when the first one is due that was put or awaited since the last look.
-    pub fn timers_looked_at(&self) -> Timestamp {
-        Timestamp::from_millis(self.timers_awaited.swap(u64::MAX, Ordering::SeqCst))
+    /// Announces each timer that is put from now on. To be said before the timers are looked at. Answers when the first ones are due that were put or awaited since the last look.
+    pub fn timers_looked_at(&self) -> FirstTimers {
+        std::mem::take(&mut *self.timers_awaited.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Announces only timers that are due before `next`, for which somebody waits. To be said after the timers were looked at.
-    pub fn timers_awaited(&self, next: Timestamp) {
-        self.timers_awaited.fetch_min(next.as_millis(), Ordering::SeqCst);
+    /// Announces only timers that are due before all in `next`, for which somebody waits. To be said after the timers were looked at.
+    pub fn timers_awaited(&self, next: FirstTimers) {
+        self.await_timers(next);
     }
 
     /// Waits until a queue grew, and takes the names of those that did, each with the lowest sequence put there. For
@@ -78,11 +81,24 @@ impl Signals {
         self.events.send_replace(last);
     }
 
-    /// Says that a timer was put.
-    pub(super) fn announce_timer(&self, due: Timestamp) {
-        if due.as_millis() < self.timers_awaited.fetch_min(due.as_millis(), Ordering::SeqCst) {
+    /// Says when the first timers are due that were put.
+    pub(super) fn announce_timers(&self, put: FirstTimers) {
+        let first = put.values().min().copied();
+        let before = self.await_timers(put);
+        if first.is_some_and(|first| before.is_none_or(|before| first < before)) {
             self.timers.send_modify(|count| *count += 1);
         }
+    }
+
+    /// Adds to what is awaited, and answers when the first of all was due before.
+    fn await_timers(&self, more: FirstTimers) -> Option<Timestamp> {
+        let mut awaited = self.timers_awaited.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = awaited.values().min().copied();
+        for (kind, due) in more {
+            let first = awaited.entry(kind).or_insert(due);
+            *first = due.min(*first);
+        }
+        before
     }
 
     /// Says that deliveries were put into queues.

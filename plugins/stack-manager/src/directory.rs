@@ -58,18 +58,14 @@ impl Directory {
 
     /// Copies a template, unless that was done.
     fn build(&self, stack_id: &str, template: &str) -> io::Result<()> {
-        let home = self.home(stack_id)?;
-        if home.try_exists()? {
-            return Ok(());
-        }
-        let part = self.part(stack_id);
+        let (home, part) = (self.home(stack_id)?, self.part(stack_id));
         let made = Template::read(&self.templates.join(template), self.now)
             .and_then(|template| template.copy_to(&part))
             .and_then(|()| fs::rename(&part, &home));
         let Err(error) = made else { return Ok(()) };
         // What cannot be removed here is found and discarded later.
         let _ = fs::remove_dir_all(&part);
-        // Another attempt may have been faster.
+        // Another attempt was faster, or this is one more after it was done, which is rare.
         if home.try_exists()? { Ok(()) } else { Err(error) }
     }
 

@@ -3,6 +3,7 @@
 use super::*;
 use crate::clock::Timestamp;
 use crate::storage::key::TimerKind;
+use crate::storage::signals::FirstTimers;
 use crate::storage::{KeyRange, Sequence};
 
 pub(super) async fn sequences_have_no_gaps(storage: Arc<dyn Storage>) {
@@ -77,12 +78,13 @@ pub(super) async fn signals_tell_where_to_look(storage: Arc<dyn Storage>) {
         assert_eq!(timers.has_changed().expect("the store is open"), announced, "a timer that is due first at {due}");
         timers.mark_unchanged();
     }
-    assert_eq!(storage.signals().timers_looked_at(), Timestamp::from_millis(6));
-    storage.signals().timers_awaited(Timestamp::from_millis(6));
+    let first = |due| FirstTimers::from([(TimerKind::Retry, Timestamp::from_millis(due))]);
+    assert_eq!(storage.signals().timers_looked_at(), first(6));
+    storage.signals().timers_awaited(first(6));
     let timer = timer(5);
     write(&*storage, [put(timer.clone(), ""), Write::Delete(delivery("p", 1, 0))]).await;
     assert!(timers.has_changed().expect("the store is open"), "a timer before the one that is awaited is");
-    assert_eq!(storage.signals().timers_looked_at(), Timestamp::from_millis(5));
+    assert_eq!(storage.signals().timers_looked_at(), first(5));
     timers.mark_unchanged();
     write(&*storage, [put(delivery("p", 1, 0), "again"), Write::Delete(timer)]).await;
     let queues = storage.signals().queues().await;

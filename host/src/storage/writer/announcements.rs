@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::clock::Timestamp;
+use crate::storage::signals::FirstTimers;
 use crate::storage::{Key, Sequence, Signals};
 
 /// What is to be said about a group.
@@ -11,7 +11,7 @@ pub(super) struct Announcements {
     /// The newest event, if there is a new one.
     last_sequence: Option<Sequence>,
     /// The earliest of the timers that were put.
-    timer: Option<Timestamp>,
+    timers: FirstTimers,
     /// The queues that grew, each with the lowest sequence put there.
     queues: BTreeMap<String, Sequence>,
 }
@@ -25,7 +25,10 @@ impl Announcements {
     /// Notes that a key is put.
     pub(super) fn note(&mut self, key: &Key) {
         match key {
-            Key::Timer { due, .. } => self.timer = Some(self.timer.map_or(*due, |earliest| earliest.min(*due))),
+            Key::Timer { kind, due, .. } => {
+                let earliest = self.timers.entry(*kind).or_insert(*due);
+                *earliest = (*earliest).min(*due);
+            }
             Key::Delivery { plugin, sequence, .. } => match self.queues.get_mut(plugin) {
                 Some(lowest) => *lowest = (*lowest).min(*sequence),
                 None => {
@@ -41,8 +44,8 @@ impl Announcements {
         if let Some(last) = self.last_sequence {
             signals.announce_events(last);
         }
-        if let Some(due) = self.timer {
-            signals.announce_timer(due);
+        if !self.timers.is_empty() {
+            signals.announce_timers(self.timers);
         }
         if !self.queues.is_empty() {
             signals.announce_queues(self.queues);
