@@ -16,14 +16,14 @@ mod support;
 
 use std::io::Write;
 
-use mimalloc::MiMalloc;
 use serde_json::json;
+use tikv_jemallocator::Jemalloc;
 
 use support::Row;
 
 /// As in the daemon.
 #[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();

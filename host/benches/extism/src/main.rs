@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use extism::{CompiledPlugin, Manifest, Plugin, PluginBuilder, Wasm};
-use mimalloc::MiMalloc;
 use serde_json::{Value, json};
+use tikv_jemallocator::Jemalloc;
 
 /// As in the daemon.
 #[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 const TURN: Duration = Duration::from_millis(300);
 
