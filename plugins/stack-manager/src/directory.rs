@@ -3,8 +3,8 @@
 //! A stack is built and deleted under the name `.STACK.UNIQUE.tmp` and renamed, so that it is there as a whole or not at
 //! all. The name is unique because two attempts may run at once, and neither may build in the other's folder.
 
-use std::fs;
-use std::io::{self, Error, ErrorKind};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Error, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -73,7 +73,7 @@ impl Directory {
     fn prepare(&self, stack_id: &str, tenant: &Tenant) -> io::Result<()> {
         let home = self.home(stack_id)?;
         match fs::read_to_string(home.join(PAGE_TEMPLATE)) {
-            Ok(template) => replace(&home, "index.html", &page::render(&template, stack_id, tenant))?,
+            Ok(template) => overwrite(&home.join("index.html"), &page::render(&template, stack_id, tenant))?,
             // A template may do without.
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(at(&home.join(PAGE_TEMPLATE), &error)),
@@ -184,6 +184,17 @@ fn is_stack_id(text: &str) -> bool {
     letters && trial_type.len() > 1 && trial_type.ends_with('-') && Uuid::try_parse(uuid).is_ok()
 }
 
+/// Gives a file other content. Nobody is told of the page before it has it, and whoever writes it once more writes the same; putting another file in its place would make
+/// the system store it at once.
+fn overwrite(path: &Path, text: &str) -> io::Result<()> {
+    let written = || {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+        file.write_all(text.as_bytes())?;
+        if file.metadata()?.len() > text.len() as u64 { file.set_len(text.len() as u64) } else { Ok(()) }
+    };
+    written().map_err(|error| at(path, &error))
+}
+
 /// Puts a file into a folder, whole, in place of the one that is there.
 fn replace(folder: &Path, name: &str, text: &str) -> io::Result<()> {
     let (draft, file) = (folder.join(format!(".{name}.tmp")), folder.join(name));
@@ -197,6 +208,9 @@ mod tests {
 
     const STACK: &str = "acs-01890a5d-ac96-774b-bcce-b302099a8057";
 
+    /// The page of a stack that no trial has.
+    const WARM: &str = "warm, and waiting for a trial";
+
     /// A folder with `stacks` and `templates/acs`, removed at the end.
     struct Folder(PathBuf);
 
@@ -205,7 +219,7 @@ mod tests {
             let root = std::env::temp_dir().join(format!("stack-manager-{}", Uuid::now_v7()));
             fs::create_dir_all(root.join("stacks")).unwrap();
             fs::create_dir_all(root.join("templates/acs/assets")).unwrap();
-            fs::write(root.join("templates/acs/index.html"), "warm").unwrap();
+            fs::write(root.join("templates/acs/index.html"), WARM).unwrap();
             fs::write(root.join("templates/acs/index.template.html"), "<p>{{leadId}}</p>").unwrap();
             fs::write(root.join("templates/acs/assets/style.css"), "p {}").unwrap();
             Self(root)
@@ -241,7 +255,7 @@ mod tests {
         let provider = folder.provider();
         for _ in 0..2 {
             provider.build(STACK, "acs").unwrap();
-            assert_eq!((folder.read("index.html"), folder.read("assets/style.css")), ("warm".into(), "p {}".into()));
+            assert_eq!((folder.read("index.html"), folder.read("assets/style.css")), (WARM.into(), "p {}".into()));
         }
         let tenant = Tenant {
             trial_id: "t1".to_owned(),
@@ -251,7 +265,7 @@ mod tests {
         };
         for _ in 0..2 {
             provider.prepare(STACK, &tenant).unwrap();
-            assert_eq!(folder.read("index.html"), "<p>&lt;b&gt;</p>");
+            assert_eq!(folder.read("index.html"), "<p>&lt;b&gt;</p>", "and nothing of the longer one that was there");
             let trial: serde_json::Value = serde_json::from_str(&folder.read("trial.json")).unwrap();
             assert_eq!((&trial["trialId"], &trial["ends"]), (&json!("t1"), &json!("2020-05-13 14:19 UTC")));
         }
