@@ -5,6 +5,7 @@
 //! several times that of what it was given, so this counts twice.
 
 use std::cmp::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ::sled::IVec;
 use bytes::Bytes;
@@ -34,15 +35,19 @@ pub(super) type Entry = (IVec, Bytes);
 
 /// One tree of sled's.
 #[derive(Clone)]
-pub(super) struct Tree(::sled::Db);
+pub(super) struct Tree {
+    db: ::sled::Db,
+    /// The block of each kind that was read last, as it stands in the tree, with what is in it: who reads one key mostly reads the next.
+    read_last: Arc<Mutex<[(IVec, Arc<[Entry]>); IN_BLOCKS.len()]>>,
+}
 
 impl Tree {
     /// The tree of a store. One that was written before there were blocks gets them.
     pub(super) fn open(db: ::sled::Db) -> Result<Self, Error> {
-        let tree = Self(db);
+        let tree = Self { db, read_last: Arc::default() };
         for kind in IN_BLOCKS {
             loop {
-                let some = tree.0.scan_prefix([kind]).take(AT_ONCE);
+                let some = tree.db.scan_prefix([kind]).take(AT_ONCE);
                 let some = some.map_ok(|(key, stored)| (key.to_vec(), Some(Bytes::copy_from_slice(&stored))));
                 let some: Table = some.try_collect().map_err(backend_error)?;
                 if some.is_empty() {
@@ -50,7 +55,7 @@ impl Tree {
                 }
                 tree.insert(&some)?;
                 for key in some.keys() {
-                    tree.0.remove(key).map_err(backend_error)?;
+                    tree.db.remove(key).map_err(backend_error)?;
                 }
             }
         }
@@ -58,30 +63,32 @@ impl Tree {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.db.is_empty()
     }
 
     pub(super) fn size_on_disk(&self) -> Result<u64, Error> {
-        self.0.size_on_disk().map_err(backend_error)
+        self.db.size_on_disk().map_err(backend_error)
     }
 
     /// Hands everything to the system. It is not on the disk yet.
     pub(super) fn flush(&self) -> Result<(), Error> {
-        self.0.flush().map(drop).map_err(backend_error)
+        self.db.flush().map(drop).map_err(backend_error)
     }
 
     /// The stored value of an encoded key.
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Error> {
         if !is_in_block(key) {
-            return self.0.get(key).map_err(backend_error)?.as_ref().map(unpacked).transpose();
+            return self.db.get(key).map_err(backend_error)?.as_ref().map(unpacked).transpose();
         }
-        let Some((_, block)) = self.block_of(key)? else { return Ok(None) };
-        let mut entries = entries(&block)?.into_iter();
-        Ok(entries.find(|(other, _)| other == key).map(|(_, stored)| stored))
+        let Some((name, block)) = self.block_of(key)? else { return Ok(None) };
+        let entries = self.entries(&name, block)?;
+        let found = entries.binary_search_by(|(other, _)| other[..].cmp(key));
+        Ok(found.ok().map(|place| entries[place].1.clone()))
     }
 
-    pub(super) fn contains(&self, key: &[u8]) -> Result<bool, Error> {
-        if is_in_block(key) { Ok(self.get(key)?.is_some()) } else { self.0.contains_key(key).map_err(backend_error) }
+    /// Whether it may have an encoded key. Blocks are not looked into, which takes longer than removing a key that is not there.
+    pub(super) fn may_contain(&self, key: &[u8]) -> Result<bool, Error> {
+        if is_in_block(key) { Ok(true) } else { self.db.contains_key(key).map_err(backend_error) }
     }
 
     /// The keys from an encoded one on that are of its kind, in their order.
@@ -90,7 +97,7 @@ impl Tree {
             Either::Left(self.range_of_blocks(from))
         } else {
             let entry = |(key, stored)| Ok((key, unpacked(&stored)?));
-            let found = self.0.range(from.to_vec()..end_of_kind(from));
+            let found = self.db.range(from.to_vec()..end_of_kind(from));
             Either::Right(found.map(move |found| found.map_err(backend_error).and_then(entry)))
         }
     }
@@ -101,15 +108,15 @@ impl Tree {
             Err(error) => (name(from), Some(Err(error))),
         };
         let end = end_of_kind(&first);
-        let blocks = self.0.range(first..end).map(Some).chain([None]).tuple_windows();
+        let blocks = self.db.range(first..end).map(Some).chain([None]).tuple_windows();
         let from = from.to_vec();
         let entries = blocks.filter_map(|(block, next)| Some((block?, next))).flat_map(move |(block, next)| {
-            let found = block.map_err(backend_error).and_then(|(_, block)| entries(&block));
+            let found = block.map_err(backend_error).and_then(|(name, block)| self.entries(&name, block));
             let next = next.and_then(Result::ok).map(|(name, _)| name);
             match found {
-                Ok(mut entries) => {
-                    entries.retain(|(key, _)| key[..] >= from[..] && is_before(key, next.as_ref()));
-                    Either::Left(entries.into_iter().map(Ok))
+                Ok(entries) => {
+                    let wanted = entries.iter().filter(|(key, _)| key[..] >= from[..] && is_before(key, next.as_ref()));
+                    Either::Left(wanted.cloned().map(Ok).collect_vec().into_iter())
                 }
                 Err(error) => Either::Right([Err(error)].into_iter()),
             }
@@ -127,8 +134,8 @@ impl Tree {
             }
             for (key, stored) in run {
                 let changed = match stored {
-                    Some(stored) => self.0.insert(key, packed(stored)),
-                    None => self.0.remove(key),
+                    Some(stored) => self.db.insert(key, packed(stored)),
+                    None => self.db.remove(key),
                 };
                 changed.map_err(backend_error)?;
             }
@@ -143,22 +150,20 @@ impl Tree {
     ) -> Result<(), Error> {
         let mut changes = changes.peekable();
         while let Some((first, _)) = changes.peek() {
-            let (old, mut before) = match self.block_of(first)? {
-                Some((name, block)) => (Some(name), entries(&block)?),
-                None => (None, Vec::new()),
-            };
-            let next = self.0.get_gt(name(first)).map_err(backend_error)?.map(|(name, _)| name);
+            let old = self.block_of(first)?;
+            let before = old.clone().map(|(name, block)| self.entries(&name, block)).transpose()?.unwrap_or_default();
+            let next = self.db.get_gt(name(first)).map_err(backend_error)?.map(|(name, _)| name);
             let next = next.filter(|next| next[0] == name(first)[0]);
-            before.retain(|(key, _)| is_before(key, next.as_ref()));
+            let before = before.iter().filter(|(key, _)| is_before(key, next.as_ref()));
             let changed = changes.peeking_take_while(|(key, _)| is_before(key, next.as_ref()));
-            let after = before.into_iter().merge_join_by(changed, |before, changed| before.0[..].cmp(changed.0));
+            let after = before.merge_join_by(changed, |before, changed| before.0[..].cmp(changed.0));
             let after = after.filter_map(|entry| match entry {
-                EitherOrBoth::Left(before) => Some(before),
+                EitherOrBoth::Left(before) => Some(before.clone()),
                 EitherOrBoth::Right((key, stored)) | EitherOrBoth::Both(_, (key, stored)) => {
                     Some((IVec::from(&key[..]), stored.clone()?))
                 }
             });
-            self.write_blocks(old, &after.collect_vec())?;
+            self.write_blocks(old.map(|(name, _)| name), &after.collect_vec())?;
         }
         Ok(())
     }
@@ -182,19 +187,34 @@ impl Tree {
         // The first one keeps the name, though the key may be gone.
         match (old, blocks.first_mut()) {
             (Some(old), Some((name, _))) => *name = old,
-            (Some(old), None) => drop(self.0.remove(old).map_err(backend_error)?),
+            (Some(old), None) => drop(self.db.remove(old).map_err(backend_error)?),
             (None, _) => {}
         }
         for (name, block) in blocks.into_iter().rev() {
-            self.0.insert(name, block).map_err(backend_error)?;
+            self.db.insert(name, block).map_err(backend_error)?;
         }
         Ok(())
+    }
+
+    /// What is in a block.
+    fn entries(&self, name: &[u8], block: IVec) -> Result<Arc<[Entry]>, Error> {
+        let kind = IN_BLOCKS.iter().position(|kind| kind.to_ascii_lowercase() == name[0]).unwrap_or_default();
+        let read_last = || self.read_last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, entries)) = Some(&read_last()[kind]).filter(|(last, _)| *last == block) {
+            return Ok(entries.clone());
+        }
+        let bytes = Bytes::from(lz4_flex::decompress_size_prepended(&block).map_err(damaged)?);
+        let changes = encoding::decode(&bytes).ok_or_else(|| damaged("it has no entries"))?;
+        let entry = |(key, stored): encoding::Change<'_>| Some((IVec::from(key), bytes.slice_ref(stored?)));
+        let entries: Arc<[Entry]> = changes.into_iter().filter_map(entry).collect();
+        read_last()[kind] = (block, entries.clone());
+        Ok(entries)
     }
 
     /// The block that has a key if there is one, with its name.
     fn block_of(&self, key: &[u8]) -> Result<Option<(IVec, IVec)>, Error> {
         let name = name(key);
-        self.0.range(name[..1].to_vec()..=name).next_back().transpose().map_err(backend_error)
+        self.db.range(name[..1].to_vec()..=name).next_back().transpose().map_err(backend_error)
     }
 }
 
@@ -218,14 +238,6 @@ fn end_of_kind(key: &[u8]) -> Vec<u8> {
 /// Whether a key stands before the block of this name, if there is one.
 fn is_before(key: &[u8], block: Option<&IVec>) -> bool {
     block.is_none_or(|block| key[1..].cmp(&block[1..]) == Ordering::Less)
-}
-
-/// What is in a block.
-fn entries(block: &[u8]) -> Result<Vec<Entry>, Error> {
-    let bytes = Bytes::from(lz4_flex::decompress_size_prepended(block).map_err(damaged)?);
-    let changes = encoding::decode(&bytes).ok_or_else(|| damaged("it has no entries"))?;
-    let entry = |(key, stored): encoding::Change<'_>| Some((IVec::from(key), bytes.slice_ref(stored?)));
-    Ok(changes.into_iter().filter_map(entry).collect())
 }
 
 /// A stored value as it stands in the tree.
@@ -324,7 +336,7 @@ mod tests {
                 assert_eq!(tree.get(&expected[at].0).unwrap().unwrap(), expected[at].1);
             }
             let absent = (0..1000).map(event).filter(|key| !model.contains_key(key));
-            assert!(absent.into_iter().all(|key| !tree.contains(&key).unwrap()));
+            assert!(absent.into_iter().all(|key| tree.get(&key).unwrap().is_none()));
         }
         let all = model.keys().map(|key| (key.clone(), None)).collect();
         tree.insert(&all).unwrap();
@@ -338,17 +350,17 @@ mod tests {
             sequences.iter().map(|sequence| (event(*sequence), Some(value(&mut random, 1000)))).collect()
         };
         tree.insert(&put(&(0..30).step_by(2).collect::<Vec<_>>())).unwrap();
-        let (name, undivided) = tree.0.first().unwrap().unwrap();
+        let (name, undivided) = tree.db.first().unwrap().unwrap();
         let changes = put(&(1..30).step_by(2).collect::<Vec<_>>());
         tree.insert(&changes).unwrap();
         let all = listed(&tree, b"E");
-        assert_eq!((all.len(), tree.0.len()), (30, 2));
+        assert_eq!((all.len(), tree.db.len()), (30, 2));
         // The first block is written last.
-        tree.0.insert(name, undivided).unwrap();
+        tree.db.insert(name, undivided).unwrap();
         let now = listed(&tree, b"E");
         assert!(now.is_sorted_by(|one, next| one.0 < next.0), "nothing is listed twice");
         assert!(now.iter().all(|entry| all.contains(entry)), "what is listed is the newest");
-        assert!((0..30).step_by(2).all(|sequence| tree.contains(&event(sequence)).unwrap()), "nothing is missing");
+        assert!((0..30).step_by(2).all(|sequence| tree.get(&event(sequence)).unwrap().is_some()), "nothing is missing");
         // The log still has the changes.
         tree.insert(&changes).unwrap();
         assert!(listed(&tree, b"E") == all);
@@ -364,6 +376,6 @@ mod tests {
         }
         let tree = Tree::open(db).unwrap();
         assert!([listed(&tree, b"E"), listed(&tree, b"T")].concat() == before);
-        assert!(tree.0.len() < 100, "{} keys", tree.0.len());
+        assert!(tree.db.len() < 100, "{} keys", tree.db.len());
     }
 }
