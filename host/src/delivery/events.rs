@@ -9,7 +9,7 @@ use crate::storage::{Key, Sequence, Storage};
 /// How many events are kept that were read lately.
 const KEPT: usize = 256;
 
-/// The longest detail of an event that is kept, in bytes.
+/// The longest event that is kept, in bytes of JSON.
 const LONGEST: usize = 4 << 10;
 
 /// Reads events, which never change.
@@ -37,7 +37,7 @@ impl Events {
         let stored = stored.ok_or_else(|| lost("it is not in the journal".to_owned()))?;
         let event = Recorded::decode(sequence, &stored.value).map_err(|error| lost(error.to_string()))?;
         let event = Arc::new(event);
-        if event.event.detail.get().len() <= LONGEST {
+        if stored.value.len() <= LONGEST {
             *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(event.clone());
         }
         Ok(event)

@@ -4,7 +4,6 @@
 //! kept in *blocks*: those that follow each other, compressed together, under the name of the first. sled takes as long for a block as for a key, and its size on disk is
 //! several times that of what it was given, so this counts twice.
 
-use std::cmp::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ::sled::IVec;
@@ -13,7 +12,8 @@ use itertools::{Either, EitherOrBoth, Itertools};
 
 use super::encoding;
 use super::recent::Table;
-use crate::storage::Error;
+use crate::storage::disk::{decode_value, encode_value};
+use crate::storage::{Error, Key};
 
 /// The first bytes of the keys that stand in blocks. A block has the same one in lower case, so it is no key.
 const IN_BLOCKS: [u8; 2] = *b"ER";
@@ -27,27 +27,43 @@ const LONG: usize = 1 << 10;
 /// The bit of a stored value, in its version, that says that the rest is compressed. Versions do not get as far.
 const COMPRESSED: u8 = 0x80;
 
-/// How many keys go into blocks at a time when a store is opened that has none.
-const AT_ONCE: usize = 4096;
+/// How many bytes go into blocks at a time when a store is opened that has none.
+const AT_ONCE: usize = 8 << 20;
 
 /// An encoded key with its stored value.
 pub(super) type Entry = (IVec, Bytes);
+
+/// A block as it stands in the tree, and what is in it.
+type Block = (IVec, Arc<[Entry]>);
 
 /// One tree of sled's.
 #[derive(Clone)]
 pub(super) struct Tree {
     db: ::sled::Db,
-    /// The block of each kind that was read last, as it stands in the tree, with what is in it: who reads one key mostly reads the next.
-    read_last: Arc<Mutex<[(IVec, Arc<[Entry]>); IN_BLOCKS.len()]>>,
+    /// The block of each kind that was read last: who reads one key mostly reads the next.
+    read_last: Arc<Mutex<[Block; IN_BLOCKS.len()]>>,
 }
 
 impl Tree {
-    /// The tree of a store. One that was written before there were blocks gets them.
+    /// The tree of a store. One that was written before there were blocks gets them, and the schema that says so first: who does not know them would not miss what they have.
     pub(super) fn open(db: ::sled::Db) -> Result<Self, Error> {
         let tree = Self { db, read_last: Arc::default() };
+        let key = Key::Meta("schema").encode();
+        match tree.get(&key)?.as_ref().map(decode_value).transpose()? {
+            Some(schema) if schema.value == "1" => {
+                tree.insert(&Table::from([(key, Some(encode_value(schema.version, b"2")))]))?;
+            }
+            Some(schema) if schema.value == "2" => {}
+            _ => return Ok(tree),
+        }
         for kind in IN_BLOCKS {
             loop {
-                let some = tree.db.scan_prefix([kind]).take(AT_ONCE);
+                let mut bytes = 0;
+                let some = tree.db.scan_prefix([kind]).take_while(|found| {
+                    let is_enough = bytes >= AT_ONCE;
+                    bytes += found.as_ref().map_or(0, |(key, stored)| key.len() + stored.len());
+                    !is_enough
+                });
                 let some = some.map_ok(|(key, stored)| (key.to_vec(), Some(Bytes::copy_from_slice(&stored))));
                 let some: Table = some.try_collect().map_err(backend_error)?;
                 if some.is_empty() {
@@ -80,10 +96,19 @@ impl Tree {
         if !is_in_block(key) {
             return self.db.get(key).map_err(backend_error)?.as_ref().map(unpacked).transpose();
         }
-        let Some((name, block)) = self.block_of(key)? else { return Ok(None) };
-        let entries = self.entries(&name, block)?;
-        let found = entries.binary_search_by(|(other, _)| other[..].cmp(key));
-        Ok(found.ok().map(|place| entries[place].1.clone()))
+        let mut looked_into = None;
+        while let Some((name, block)) = self.block_of(key)? {
+            let entries = self.entries(&name, block)?;
+            if let Ok(place) = entries.binary_search_by(|(other, _)| other[..].cmp(key)) {
+                return Ok(Some(entries[place].1.clone()));
+            }
+            // While a block is divided sled may have looked for the later one before it was there, and for the first one after.
+            if looked_into.as_ref() == Some(&name) {
+                break;
+            }
+            looked_into = Some(name);
+        }
+        Ok(None)
     }
 
     /// Whether it may have an encoded key. Blocks are not looked into, which takes longer than removing a key that is not there.
@@ -169,7 +194,7 @@ impl Tree {
     }
 
     /// Puts entries in the place of a block, in as many as it takes. The later ones are written first: until the first is, it has theirs too, so none is ever missing, and where an entry is
-    /// twice the later block counts.
+    /// twice the later block counts. After a crash in between the log changes the first one again: the first key that changed is in it, because no block is full before its last key.
     fn write_blocks(&self, old: Option<IVec>, entries: &[Entry]) -> Result<(), Error> {
         let mut rest = entries;
         let mut blocks = Vec::new();
@@ -237,7 +262,7 @@ fn end_of_kind(key: &[u8]) -> Vec<u8> {
 
 /// Whether a key stands before the block of this name, if there is one.
 fn is_before(key: &[u8], block: Option<&IVec>) -> bool {
-    block.is_none_or(|block| key[1..].cmp(&block[1..]) == Ordering::Less)
+    block.is_none_or(|block| key[1..] < block[1..])
 }
 
 /// A stored value as it stands in the tree.
@@ -276,13 +301,13 @@ fn backend_error(error: ::sled::Error) -> Error {
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use std::collections::BTreeMap;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
 
     use rand::rngs::StdRng;
     use rand::{Rng, SeedableRng};
 
     use super::*;
-    use crate::storage::Key;
-    use crate::storage::disk::encode_value;
 
     fn db() -> ::sled::Db {
         ::sled::Config::new().temporary(true).open().unwrap()
@@ -367,6 +392,32 @@ mod tests {
     }
 
     #[test]
+    fn who_reads_while_blocks_are_divided_finds_what_is_there() {
+        let (tree, mut random) = (Tree::open(db()).unwrap(), StdRng::seed_from_u64(4));
+        // Every tenth is there before.
+        let mut put = |sequences: &mut dyn Iterator<Item = u64>| {
+            tree.insert(&sequences.map(|sequence| (event(sequence), Some(value(&mut random, 500)))).collect()).unwrap();
+        };
+        put(&mut (0..10_000).step_by(10));
+        let is_done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_done.load(Ordering::Relaxed) {
+                    for sequence in (0..10_000).step_by(10) {
+                        assert!(tree.get(&event(sequence)).unwrap().is_some(), "{sequence}");
+                    }
+                    assert!(listed(&tree, b"E").len() >= 1000);
+                }
+            });
+            (1..10).for_each(|first| {
+                (0..100).for_each(|part| put(&mut (part * 100 + first..part * 100 + 100).step_by(10)))
+            });
+            is_done.store(true, Ordering::Relaxed);
+        });
+        assert_eq!(listed(&tree, b"E").len(), 10_000);
+    }
+
+    #[test]
     fn a_store_without_blocks_gets_them() {
         let (db, mut random) = (db(), StdRng::seed_from_u64(3));
         let keys = (0..10_000).map(event).chain([Key::Trial("t".to_owned()).encode()]);
@@ -374,8 +425,14 @@ mod tests {
         for (key, stored) in &before {
             db.insert(key, &stored[..]).unwrap();
         }
-        let tree = Tree::open(db).unwrap();
-        assert!([listed(&tree, b"E"), listed(&tree, b"T")].concat() == before);
-        assert!(tree.db.len() < 100, "{} keys", tree.db.len());
+        for (schema, now, has_blocks) in [("9", "9", false), ("1", "2", true), ("2", "2", true)] {
+            db.insert(b"Mschema", &encode_value(7, schema.as_bytes())[..]).unwrap();
+            let tree = Tree::open(db.clone()).unwrap();
+            assert_eq!(tree.get(b"Mschema").unwrap(), Some(encode_value(7, now.as_bytes())));
+            assert_eq!(tree.db.len() < 100, has_blocks, "{} keys", tree.db.len());
+            if has_blocks {
+                assert!([listed(&tree, b"E"), listed(&tree, b"T")].concat() == before);
+            }
+        }
     }
 }
