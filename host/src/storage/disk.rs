@@ -46,7 +46,7 @@ impl Counters {
     pub(super) fn open(disk: &mut impl Disk) -> Result<Self, Error> {
         let schema = disk.get(&Key::Meta("schema").encode())?;
         let mut counters = match schema {
-            Some(schema) if READABLE.contains(&schema.value.as_ref()) => {
+            Some(schema) if is_readable(&schema.value) => {
                 let stored = disk.get(&Key::Meta("counters").encode())?;
                 Self::decode(stored.as_ref().map(|stored| stored.value.as_ref()))?
             }
@@ -56,7 +56,7 @@ impl Counters {
         };
         // What is set up here has a version of its own, like everything stored.
         counters.version += 1;
-        let schema = encode_value(counters.version, SCHEMA.to_string().as_bytes());
+        let schema = encode_schema(counters.version);
         disk.write(vec![(Key::Meta("schema").encode(), Some(schema)), counters.change()])?;
         Ok(counters)
     }
@@ -110,6 +110,16 @@ pub(super) fn decode_key(encoded: &[u8]) -> Result<Key, Error> {
     Key::decode(encoded).ok_or_else(|| {
         Error::Backend(format!("{} is no key of trialbridge; restore the store from a backup", encoded.escape_ascii()))
     })
+}
+
+/// Whether a schema is one that this code reads.
+pub(super) fn is_readable(schema: &[u8]) -> bool {
+    READABLE.contains(&schema)
+}
+
+/// The stored form of the schema that this code writes.
+pub(super) fn encode_schema(version: Version) -> Bytes {
+    encode_value(version, SCHEMA.to_string().as_bytes())
 }
 
 fn unknown_schema(found: String) -> Error {

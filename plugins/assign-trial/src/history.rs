@@ -48,13 +48,15 @@ pub(crate) fn append(host: &Host, trial_id: &str, entries: &[Entry]) -> Result<(
     let mut given_on = None;
     for entry in entries {
         let given = match &entry.what {
-            What::ExecutionStarted { input } | What::StateEntered { input } => Some(input),
-            What::StateExited { output } | What::ExecutionSucceeded { output } => Some(output),
+            What::ExecutionStarted { input } => Some(("ExecutionStarted", input)),
+            What::StateEntered { input } => Some(("StateEntered", input)),
+            What::StateExited { output } => Some(("StateExited", output)),
+            What::ExecutionSucceeded { output } => Some(("ExecutionSucceeded", output)),
             _ => None,
         };
-        let repeats = given.is_some() && given == given_on;
-        history.entries.push(shown(entry, repeats)?);
-        given_on = given.or(given_on);
+        let repeating = given.filter(|(_, data)| given_on == Some(*data)).map(|(event, _)| event);
+        history.entries.push(shown(entry, repeating)?);
+        given_on = given.map(|(_, data)| data).or(given_on);
     }
     let surplus = history.entries.len().saturating_sub(MOST_ENTRIES);
     history.entries.drain(..surplus);
@@ -78,11 +80,15 @@ fn key(host: &Host, trial_id: &str) -> String {
     format!("{trial_id}/{}", host.delivery().target)
 }
 
-/// An entry whose values are short, and without the placeholders of secrets, which nobody is to know. Its input or output is left out if it `repeats` what
-/// stands above it.
-fn shown(entry: &Entry, repeats: bool) -> Result<Box<RawValue>, Failure> {
+/// An entry whose values are short, and without the placeholders of secrets, which nobody is to know. Its input or output is left out if it is `repeating`
+/// what stands above it; then that is the name of what happened.
+fn shown(entry: &Entry, repeating: Option<&str>) -> Result<Box<RawValue>, Failure> {
     let unreadable = |error: serde_json::Error| permanent(format!("an entry of the history cannot be kept: {error}"));
-    let whole = if repeats { without_data(entry) } else { to_raw_value(entry) }.map_err(unreadable)?;
+    let whole = match repeating {
+        Some(event) => to_raw_value(&json!({ "at": entry.at, "state": entry.state, "event": event })),
+        None => to_raw_value(entry),
+    };
+    let whole = whole.map_err(unreadable)?;
     let is_short = whole.get().len() <= LONGEST_VALUE;
     if is_short && !whole.get().contains(PLACEHOLDER) {
         return Ok(whole);
@@ -101,17 +107,6 @@ fn shown(entry: &Entry, repeats: bool) -> Result<Box<RawValue>, Failure> {
         text = json!(members).to_string();
     }
     RawValue::from_string(text).map_err(unreadable)
-}
-
-/// An entry that says what happened, and not with what.
-fn without_data(entry: &Entry) -> serde_json::Result<Box<RawValue>> {
-    let event = match &entry.what {
-        What::StateEntered { .. } => "StateEntered",
-        What::StateExited { .. } => "StateExited",
-        What::ExecutionSucceeded { .. } => "ExecutionSucceeded",
-        _ => return to_raw_value(entry),
-    };
-    to_raw_value(&json!({ "at": entry.at, "state": entry.state, "event": event }))
 }
 
 /// A text without placeholders: they are words that begin with [`PLACEHOLDER`] and have 32 hexadecimal digits.

@@ -57,12 +57,14 @@ impl Template {
         fs::create_dir(folder).map_err(|error| at(folder, &error))?;
         for (path, part) in &self.parts {
             let target = folder.join(path);
-            let made = match part {
-                Part::Folder => fs::create_dir(&target),
-                Part::Kept(content) => fs::write(&target, content),
-                Part::Large => fs::copy(self.path.join(path), &target).map(drop),
-            };
-            made.map_err(|error| at(&self.path.join(path), &error))?;
+            match part {
+                Part::Folder => fs::create_dir(&target).map_err(|error| at(&target, &error))?,
+                Part::Kept(content) => fs::write(&target, content).map_err(|error| at(&target, &error))?,
+                Part::Large => {
+                    let source = self.path.join(path);
+                    fs::copy(&source, &target).map_err(|error| at(&source, &error))?;
+                }
+            }
         }
         Ok(())
     }

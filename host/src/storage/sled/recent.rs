@@ -86,7 +86,7 @@ impl Recent {
         let older = self.older.range::<[u8], _>(from());
         let recent = self.newer.range::<[u8], _>(from()).merge_join_by(older, |newer, older| newer.0.cmp(older.0));
         let recent = recent.map(|change| change.reduce(|newer, _| newer));
-        let tree = tree.range(range.from());
+        let tree = tree.range(range.from())?;
         // An error comes first, and ends the list.
         let order = |change: &(&Vec<u8>, &Option<Bytes>), entry: &Result<tree::Entry, Error>| {
             entry.as_ref().map_or(Ordering::Greater, |(key, _)| change.0[..].cmp(key))

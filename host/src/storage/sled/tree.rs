@@ -4,6 +4,7 @@
 //! kept in *blocks*: those that follow each other, compressed together, under the name of the first. sled takes as long for a block as for a key, and its size on disk is
 //! several times that of what it was given, so this counts twice.
 
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ::sled::IVec;
@@ -12,7 +13,7 @@ use itertools::{Either, EitherOrBoth, Itertools};
 
 use super::encoding;
 use super::recent::Table;
-use crate::storage::disk::{decode_value, encode_value};
+use crate::storage::disk::{encode_schema, is_readable, split_stored};
 use crate::storage::{Error, Key};
 
 /// The first bytes of the keys that stand in blocks. A block has the same one in lower case, so it is no key.
@@ -49,12 +50,14 @@ impl Tree {
     pub(super) fn open(db: ::sled::Db) -> Result<Self, Error> {
         let tree = Self { db, read_last: Arc::default() };
         let key = Key::Meta("schema").encode();
-        match tree.get(&key)?.as_ref().map(decode_value).transpose()? {
-            Some(schema) if schema.value == "1" => {
-                tree.insert(&Table::from([(key, Some(encode_value(schema.version, b"2")))]))?;
-            }
-            Some(schema) if schema.value == "2" => {}
-            _ => return Ok(tree),
+        let Some(stored) = tree.get(&key)? else { return Ok(tree) };
+        let (version, schema) = split_stored(&stored)?;
+        if !is_readable(schema) {
+            return Ok(tree);
+        }
+        let current = encode_schema(version);
+        if stored != current {
+            tree.insert(&Table::from([(key, Some(current))]))?;
         }
         for kind in IN_BLOCKS {
             loop {
@@ -117,36 +120,27 @@ impl Tree {
     }
 
     /// The keys from an encoded one on that are of its kind, in their order.
-    pub(super) fn range(&self, from: &[u8]) -> impl Iterator<Item = Result<Entry, Error>> {
+    pub(super) fn range(&self, from: &[u8]) -> Result<impl Iterator<Item = Result<Entry, Error>>, Error> {
         if is_in_block(from) {
-            Either::Left(self.range_of_blocks(from))
-        } else {
-            let entry = |(key, stored)| Ok((key, unpacked(&stored)?));
-            let found = self.db.range(from.to_vec()..end_of_kind(from));
-            Either::Right(found.map(move |found| found.map_err(backend_error).and_then(entry)))
+            return Ok(Either::Left(self.range_of_blocks(from)?));
         }
+        let entry = |(key, stored)| Ok((key, unpacked(&stored)?));
+        let found = self.db.range(from.to_vec()..end_of_kind(from));
+        Ok(Either::Right(found.map(move |found| found.map_err(backend_error).and_then(entry))))
     }
 
-    fn range_of_blocks(&self, from: &[u8]) -> impl Iterator<Item = Result<Entry, Error>> {
-        let (first, error) = match self.block_of(from) {
-            Ok(block) => (block.map_or_else(|| name(from), |(name, _)| name.to_vec()), None),
-            Err(error) => (name(from), Some(Err(error))),
-        };
+    fn range_of_blocks(&self, from: &[u8]) -> Result<impl Iterator<Item = Result<Entry, Error>>, Error> {
+        let first = self.block_of(from)?.map_or_else(|| name(from), |(name, _)| name.to_vec());
         let end = end_of_kind(&first);
         let blocks = self.db.range(first..end).map(Some).chain([None]).tuple_windows();
         let from = from.to_vec();
-        let entries = blocks.filter_map(|(block, next)| Some((block?, next))).flat_map(move |(block, next)| {
-            let found = block.map_err(backend_error).and_then(|(name, block)| self.entries(&name, block));
-            let next = next.and_then(Result::ok).map(|(name, _)| name);
-            match found {
-                Ok(entries) => {
-                    let wanted = entries.iter().filter(|(key, _)| key[..] >= from[..] && is_before(key, next.as_ref()));
-                    Either::Left(wanted.cloned().map(Ok).collect_vec().into_iter())
-                }
-                Err(error) => Either::Right([Err(error)].into_iter()),
-            }
+        let blocks = blocks.filter_map(|(block, next)| Some((block?, next.and_then(Result::ok))));
+        let entries = blocks.map(move |(block, next)| {
+            let (name, block) = block.map_err(backend_error)?;
+            let is_wanted = |key: &[u8]| *key >= from[..] && is_before(key, next.as_ref().map(|(name, _)| name));
+            Ok(self.entries(&name, block)?.iter().filter(|(key, _)| is_wanted(key)).cloned().collect_vec())
         });
-        error.into_iter().chain(entries)
+        Ok(entries.flatten_ok())
     }
 
     /// Changes keys, which nobody else does meanwhile. Who reads meanwhile sees some of the changes.
@@ -177,8 +171,7 @@ impl Tree {
         while let Some((first, _)) = changes.peek() {
             let old = self.block_of(first)?;
             let before = old.clone().map(|(name, block)| self.entries(&name, block)).transpose()?.unwrap_or_default();
-            let next = self.db.get_gt(name(first)).map_err(backend_error)?.map(|(name, _)| name);
-            let next = next.filter(|next| next[0] == name(first)[0]);
+            let next = self.block_after(first)?;
             let before = before.iter().filter(|(key, _)| is_before(key, next.as_ref()));
             let changed = changes.peeking_take_while(|(key, _)| is_before(key, next.as_ref()));
             let after = before.merge_join_by(changed, |before, changed| before.0[..].cmp(changed.0));
@@ -240,6 +233,14 @@ impl Tree {
     fn block_of(&self, key: &[u8]) -> Result<Option<(IVec, IVec)>, Error> {
         let name = name(key);
         self.db.range(name[..1].to_vec()..=name).next_back().transpose().map_err(backend_error)
+    }
+
+    /// The name of the block after that one, if there is one.
+    fn block_after(&self, key: &[u8]) -> Result<Option<IVec>, Error> {
+        let name = name(key);
+        let end = end_of_kind(&name);
+        let next = self.db.range((Bound::Excluded(name), Bound::Excluded(end))).next().transpose();
+        Ok(next.map_err(backend_error)?.map(|(name, _)| name))
     }
 }
 
@@ -308,6 +309,7 @@ mod tests {
     use rand::{Rng, SeedableRng};
 
     use super::*;
+    use crate::storage::disk::encode_value;
 
     fn db() -> ::sled::Db {
         ::sled::Config::new().temporary(true).open().unwrap()
@@ -324,7 +326,7 @@ mod tests {
     }
 
     fn listed(tree: &Tree, from: &[u8]) -> Vec<(Vec<u8>, Bytes)> {
-        tree.range(from).map(|entry| entry.map(|(key, stored)| (key.to_vec(), stored)).unwrap()).collect()
+        tree.range(from).unwrap().map(|entry| entry.map(|(key, stored)| (key.to_vec(), stored)).unwrap()).collect()
     }
 
     #[test]
